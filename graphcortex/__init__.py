@@ -1,0 +1,70 @@
+"""graphcortex: a cortical connectome as a trainable sparse recurrent network, and what of it helped learning.
+
+The public names are imported when they are first used, so that ``import graphcortex`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PLACES = {
+    "graphcortex.data": ("Connectome", "MicronsFields", "SyntheticCortex"),
+    "graphcortex.kernels": ("complete_edge_index", "use_backend"),
+    "graphcortex.losses": ("CommunicabilityEMD", "L1Penalty", "LengthCommunicabilityPenalty", "LengthPenalty"),
+    "graphcortex.metrics": ("learned_graph_metrics",),
+    "graphcortex.nn": ("GraphRNN", "TaskClassifier"),
+    "graphcortex.ops": ("communicability", "edge_length", "spatial_communicability"),
+    "graphcortex.study": ("Protocol", "StudyConfig", "Variant", "run_study"),
+    "graphcortex.tasks": ("TASKS", "Trials", "get_task"),
+}
+_PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
+
+if TYPE_CHECKING:
+    from graphcortex.data import Connectome, MicronsFields, SyntheticCortex
+    from graphcortex.kernels import complete_edge_index, use_backend
+    from graphcortex.losses import CommunicabilityEMD, L1Penalty, LengthCommunicabilityPenalty, LengthPenalty
+    from graphcortex.metrics import learned_graph_metrics
+    from graphcortex.nn import GraphRNN, TaskClassifier
+    from graphcortex.ops import communicability, edge_length, spatial_communicability
+    from graphcortex.study import Protocol, StudyConfig, Variant, run_study
+    from graphcortex.tasks import TASKS, Trials, get_task
+
+__all__ = [
+    "TASKS",
+    "CommunicabilityEMD",
+    "Connectome",
+    "GraphRNN",
+    "L1Penalty",
+    "LengthCommunicabilityPenalty",
+    "LengthPenalty",
+    "MicronsFields",
+    "Protocol",
+    "StudyConfig",
+    "SyntheticCortex",
+    "TaskClassifier",
+    "Trials",
+    "Variant",
+    "communicability",
+    "complete_edge_index",
+    "edge_length",
+    "get_task",
+    "learned_graph_metrics",
+    "run_study",
+    "spatial_communicability",
+    "use_backend",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACE_OF:
+        raise AttributeError(f"module 'graphcortex' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_PLACE_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

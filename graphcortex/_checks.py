@@ -1,0 +1,112 @@
+"""Checks of arguments. Each message says what was expected, what was got and, where it is not plain, what to do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from typing import Any
+
+import torch
+
+
+def check_count(value: Any, name: str, *, minimum: int = 1) -> int:
+    """Return ``value`` as an int of at least ``minimum``.
+
+    Raises:
+        ValueError: If it is not a whole number, or too small.
+    """
+    if isinstance(value, bool) or not (isinstance(value, int) or hasattr(value, "__index__")) or int(value) < minimum:
+        raise ValueError(f"{name} must be a whole number of at least {minimum}, got {value!r}.")
+    return int(value)
+
+
+def check_number(
+    value: Any, name: str, *, minimum: float = -math.inf, maximum: float = math.inf, above: float | None = None
+) -> float:
+    """Return ``value`` as a finite float within ``[minimum, maximum]``, and greater than ``above`` where that is given.
+
+    Raises:
+        ValueError: If it is no number, not finite or out of range.
+    """
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be a number, got {value!r}.") from None
+    low = f"greater than {above}" if above is not None else f"at least {minimum}"
+    if not math.isfinite(number) or number < minimum or number > maximum or (above is not None and number <= above):
+        raise ValueError(f"{name} must be a finite number, {low} and at most {maximum}; got {value!r}.")
+    return number
+
+
+def check_choice(value: Any, name: str, choices: Collection[str]) -> str:
+    """Return ``value`` if it is one of ``choices``.
+
+    Raises:
+        ValueError: If it is not; the message lists the choices.
+    """
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}.")
+    return value
+
+
+def check_edge_index(edge_index: torch.Tensor, num_nodes: int, name: str = "edge_index") -> None:
+    """Check that ``edge_index`` is int64 of shape ``(2, E)`` with entries in ``0 .. num_nodes - 1``.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if not isinstance(edge_index, torch.Tensor):
+        raise ValueError(f"{name} must be a torch.Tensor of shape (2, E), got {type(edge_index).__name__}.")
+    if edge_index.dim() != 2 or edge_index.size(0) != 2:
+        raise ValueError(
+            f"{name} must have shape (2, E), row 0 the source and row 1 the target; got {tuple(edge_index.shape)}."
+        )
+    if edge_index.dtype != torch.int64:
+        raise ValueError(f"{name} must be int64, got {edge_index.dtype}; call .long() if it holds whole numbers.")
+    if edge_index.numel():
+        low, high = (int(v) for v in torch.aminmax(edge_index))
+        if low < 0 or high >= num_nodes:
+            raise ValueError(f"{name} must lie in 0 .. {num_nodes - 1} (num_nodes is {num_nodes}), got {low} .. {high}.")
+
+
+def check_edge_values(values: torch.Tensor, edge_index: torch.Tensor, name: str = "edge_weight") -> None:
+    """Check that ``values`` is floating point, with one entry per edge, on the device of ``edge_index``.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if not isinstance(values, torch.Tensor) or not values.is_floating_point():
+        got = values.dtype if isinstance(values, torch.Tensor) else type(values).__name__
+        raise ValueError(f"{name} must be a floating point tensor, got {got}.")
+    if values.shape != (edge_index.size(1),):
+        raise ValueError(
+            f"{name} must hold one value per edge: expected shape ({edge_index.size(1)},), got {tuple(values.shape)}."
+        )
+    if values.device != edge_index.device:
+        raise ValueError(f"{name} must be on the device of edge_index, {edge_index.device}; got {values.device}.")
+
+
+def check_graph(edge_index: torch.Tensor, edge_weight: torch.Tensor, num_nodes: int) -> None:
+    """Check that the three describe one weighted graph.
+
+    Raises:
+        ValueError: If they do not.
+    """
+    check_count(num_nodes, "num_nodes")
+    check_edge_index(edge_index, num_nodes)
+    check_edge_values(edge_weight, edge_index)
+
+
+def check_finite(values: torch.Tensor, name: str) -> None:
+    """Check that a floating point tensor holds neither NaN nor infinity.
+
+    Raises:
+        ValueError: If it does; the message counts them and names the first.
+    """
+    wrong = ~torch.isfinite(values)
+    if bool(wrong.any()):
+        first = tuple(int(i) for i in wrong.nonzero()[0])
+        raise ValueError(
+            f"{name} must be finite, got {int(wrong.sum())} of {values.numel()} values that are NaN or infinite "
+            f"(the first at {first}: {float(values[first])}); drop or replace them."
+        )

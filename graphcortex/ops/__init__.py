@@ -1,0 +1,27 @@
+"""What is computed: differentiable maths on (edge_index, edge_weight, num_nodes), without state."""
+
+from graphcortex.ops.communicability import communicability, communicability_matrix, spatial_communicability
+from graphcortex.ops.correlation import binned_counts, spike_correlation
+from graphcortex.ops.edge_length import edge_length, grid_positions
+from graphcortex.ops.precision import precision
+from graphcortex.ops.spectrum import rescale_to_radius, spectral_radius
+from graphcortex.ops.strength import in_strength, out_strength
+from graphcortex.ops.sttc import sttc
+from graphcortex.ops.wasserstein import wasserstein_1d
+
+__all__ = [
+    "binned_counts",
+    "communicability",
+    "communicability_matrix",
+    "edge_length",
+    "grid_positions",
+    "in_strength",
+    "out_strength",
+    "precision",
+    "rescale_to_radius",
+    "spatial_communicability",
+    "spectral_radius",
+    "spike_correlation",
+    "sttc",
+    "wasserstein_1d",
+]

@@ -1,0 +1,151 @@
+"""Spike time tiling coefficient: how often two neurons fire together, whatever their rates."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from graphcortex._checks import check_edge_index, check_number
+from graphcortex.ops._spikes import SpikeTimes, as_trains, check_within, last_spike
+
+
+def sttc(
+    spike_times: SpikeTimes,
+    *,
+    window: float = 0.1,
+    duration: float | None = None,
+    pairs: torch.Tensor | None = None,
+) -> torch.Tensor:
+    r"""Compute the spike time tiling coefficient of all pairs of neurons, or of given pairs.
+
+    For trains :math:`A` and :math:`B`, with :math:`P_A` the proportion of spikes of :math:`A` that lie at most a window
+    away from a spike of :math:`B`, and :math:`T_A` the proportion of the recording that lies at most a window away from
+    a spike of :math:`A`,
+
+    .. math::
+        \text{STTC} = \frac12 \left( \frac{P_A - T_B}{1 - P_A T_B} + \frac{P_B - T_A}{1 - P_B T_A} \right).
+
+    It is computed from the events, without bins. The window is closed: spikes exactly one window apart are together.
+    (On times that come in frames, do not choose a window of a whole number of frames: rounding would then decide.) A
+    silent neuron gets 0 with all others, and 1 with itself. A term whose :math:`P` and :math:`T` are both 1 is 1.
+
+    Args:
+        spike_times: Spike times of each neuron in s, ascending, counted from the start of the recording.
+        window: Largest distance of two spikes that are together, in s.
+        duration: Duration of the recording in s. If not given, it ends one window after the last spike of all neurons,
+            the choice of the MICrONS fields released with Shakiba et al. (2026).
+        pairs: Pairs of neurons, int64, shape ``(2, P)``; nothing of size ``N * N`` is then made.
+
+    Returns:
+        Coefficients, float64, in [-1, 1]: shape ``(N, N)``, symmetric, with ones on the diagonal; or shape ``(P,)``.
+
+    Raises:
+        ValueError: If a train is not strictly ascending, or holds NaN or negative times; if the recording ends before
+            the last spike, the window is not positive, or ``pairs`` name a neuron that is not there.
+
+    References:
+        Cutts & Eglen (2014). Detecting pairwise correlations in spike trains: an objective comparison of methods and
+        application to the study of retinal waves. J. Neurosci. 34. https://doi.org/10.1523/JNEUROSCI.2767-14.2014
+
+    Example:
+        >>> trains = [torch.tensor([1.0, 4.0]), torch.tensor([1.05, 7.0])]
+        >>> sttc(trains, window=0.1, duration=10.0, pairs=torch.tensor([[0], [1]]))
+        tensor([0.4694], dtype=torch.float64)
+    """
+    trains = as_trains(spike_times)
+    window = check_number(window, "window", above=0.0)
+    if duration is None:
+        duration = last_spike(trains) + window
+    duration = check_number(duration, "duration", above=0.0)
+    check_within(trains, duration, "duration")
+    if pairs is not None:
+        check_edge_index(pairs, len(trains), "pairs")
+
+    size = np.array([train.size for train in trains])
+    tiled = np.array([_tiled(train, window, duration) for train in trains])
+    if pairs is None:
+        a, b = np.ix_(range(len(trains)), range(len(trains)))
+        together = _together_all(trains, window)
+        of_a, of_b = together.T, together
+    else:
+        a, b = pairs.cpu().numpy()
+        of_a, of_b = _together_pairs(trains, a, b, window), _together_pairs(trains, b, a, window)
+    # Silent neurons are set apart below; a divisor of 1 keeps their terms finite until then.
+    p_a, p_b = of_a / np.maximum(size[a], 1), of_b / np.maximum(size[b], 1)
+    coefficient = (_term(p_a, tiled[b]) + _term(p_b, tiled[a])) / 2
+    coefficient = np.where((size[a] == 0) | (size[b] == 0), 0.0, coefficient)
+    coefficient = np.where(a == b, 1.0, coefficient)
+    return torch.from_numpy(coefficient)
+
+
+def _term(p: np.ndarray, t: np.ndarray) -> np.ndarray:
+    both = p * t >= 1
+    return np.where(both, 1.0, (p - t) / np.where(both, 1.0, 1 - p * t))
+
+
+def _tiled(train: np.ndarray, window: float, duration: float) -> float:
+    """Return the proportion of the recording within a window of a spike."""
+    if not train.size:
+        return 0.0
+    covered = np.minimum(np.diff(train), 2 * window).sum()
+    covered += min(train[0], window) + min(duration - train[-1], window)
+    return min(float(covered) / duration, 1.0)
+
+
+def _together_all(trains: list[np.ndarray], window: float) -> np.ndarray:
+    """Count, for row j and column i, the spikes of neuron i that are together with a spike of neuron j."""
+    times = np.concatenate(trains)
+    neuron = np.repeat(np.arange(len(trains)), [train.size for train in trains])
+    order = np.argsort(times, kind="stable")
+    times, neuron = times[order], neuron[order]
+    # Spikes of all neurons at one time are looked up once: on frames there are many.
+    moments, start = np.unique(times, return_index=True)
+    start = np.append(start, times.size)
+    together = np.zeros((len(trains), len(trains)), dtype=np.int64)
+    for row, train in zip(together, trains, strict=True):
+        if train.size:
+            low, high = _reach(moments, train, window)
+            # Windows of one train may overlap; each spike counts once, so a window begins where the last one ended.
+            low = np.maximum(low, np.concatenate(([0], np.maximum.accumulate(high)[:-1])))
+            low, high = start[low], start[np.maximum(high, low)]
+            row += np.bincount(neuron[_ranges(low, high)], minlength=len(trains))
+    return together
+
+
+def _reach(moments: np.ndarray, train: np.ndarray, window: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return, for every spike, the range of ascending, distinct ``moments`` that are at most a window away."""
+    low = np.searchsorted(moments, train - window, side="left")
+    high = np.searchsorted(moments, train + window, side="right")
+    # train - window is rounded, so that a moment at the very edge may fall on the wrong side: the distance decides, as
+    # in the formula, and alike for both neurons of a pair. (Rounding train + window never loses a moment that is near enough.)
+    padded = np.concatenate(([-np.inf], moments, [np.inf]))
+    low -= np.abs(padded[low] - train) <= window
+    low += np.abs(padded[low + 1] - train) > window
+    high -= np.abs(padded[high] - train) > window
+    return low, high
+
+
+def _ranges(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Concatenate the ranges ``low[k] .. high[k] - 1``."""
+    length = high - low
+    end = np.cumsum(length)
+    return np.arange(end[-1]) + np.repeat(low - (end - length), length)
+
+
+def _together_pairs(trains: list[np.ndarray], a: np.ndarray, b: np.ndarray, window: float) -> np.ndarray:
+    """Count, for every pair, the spikes of its neuron ``a`` that are together with a spike of its neuron ``b``."""
+    together = np.zeros(a.size, dtype=np.int64)
+    # All pairs that share b are looked up at once.
+    by_b = np.argsort(b, kind="stable")
+    for same in np.split(by_b, np.flatnonzero(np.diff(b[by_b])) + 1):
+        if not same.size or not trains[b[same[0]]].size:
+            continue
+        other = trains[b[same[0]]]
+        times = np.concatenate([trains[neuron] for neuron in a[same]])
+        after = np.searchsorted(other, times)
+        near = np.abs(times - other[np.minimum(after, other.size - 1)]) <= window
+        near |= np.abs(times - other[np.maximum(after - 1, 0)]) <= window
+        ends = np.cumsum([0] + [trains[neuron].size for neuron in a[same]])
+        counted = np.concatenate(([0], np.cumsum(near)))
+        together[same] = np.diff(counted[ends])
+    return together

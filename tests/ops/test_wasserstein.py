@@ -1,0 +1,87 @@
+import pytest
+import scipy.stats
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.testing import assert_close
+
+from graphcortex.ops import wasserstein_1d
+
+numbers = st.lists(st.integers(-8, 8).map(lambda eighths: eighths / 8), min_size=1, max_size=12)
+
+
+@st.composite
+def two_sets(draw):
+    values = draw(numbers)
+    reference = draw(st.lists(st.sampled_from([-1.0, 0.0, 0.25, 1.0, 3.0]), min_size=len(values), max_size=len(values)))
+    return torch.tensor(values, dtype=torch.float64), torch.tensor(reference, dtype=torch.float64)
+
+
+@given(sets=two_sets())
+def test_matches_scipy_with_the_reference_in_any_order(sets):
+    values, reference = sets
+    expected = pytest.approx(scipy.stats.wasserstein_distance(values, reference), abs=1e-14)
+    assert wasserstein_1d(values, reference).item() == expected
+    assert wasserstein_1d(values, reference.sort().values).item() == expected
+    assert wasserstein_1d(reference, values).item() == expected
+
+
+@given(sets=two_sets(), data=st.data())
+def test_does_not_depend_on_order_and_is_zero_for_equal_sets(sets, data):
+    values, _ = sets
+    order = torch.tensor(data.draw(st.permutations(range(len(values)))))
+    assert wasserstein_1d(values, values[order]).item() == 0
+
+
+@given(sets=two_sets(), shift=st.sampled_from([-2.0, 0.5]))
+def test_a_shift_costs_its_size(sets, shift):
+    values, _ = sets
+    assert wasserstein_1d(values + shift, values).item() == pytest.approx(abs(shift))
+
+
+def test_any_shape_and_precision(device, dtype):
+    values = torch.arange(6, device=device, dtype=dtype).view(2, 3)
+    result = wasserstein_1d(values, torch.zeros(6, device=device, dtype=dtype))
+    assert result.dtype == dtype
+    assert result.shape == ()
+    assert result.item() == 2.5
+
+
+def test_gradcheck_with_an_unsorted_reference():
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randn(3, 4, generator=generator, dtype=torch.float64, requires_grad=True)
+    reference = torch.randn(12, generator=generator, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda x: wasserstein_1d(x, reference), values)
+    assert torch.autograd.gradcheck(lambda x: 3 * wasserstein_1d(x.t(), reference) ** 2, values)
+
+
+def test_gradient_by_hand():
+    values = torch.tensor([[3.0, -1.0], [0.5, 1.0]], requires_grad=True)
+    wasserstein_1d(values, torch.tensor([0.0, 2.0, 0.75, 0.5])).backward()
+    assert_close(values.grad, torch.tensor([[0.25, -0.25], [0.0, 0.25]]))
+
+
+def test_no_gradient_reaches_the_reference_and_the_inputs_stay():
+    values = torch.tensor([2.0, 1.0], requires_grad=True)
+    reference = torch.tensor([5.0, 0.0], requires_grad=True)
+    wasserstein_1d(values, reference).backward()
+    assert reference.grad is None
+    assert reference.tolist() == [5, 0]
+    assert values.tolist() == [2, 1]
+
+
+def test_nan_is_not_hidden():
+    assert wasserstein_1d(torch.tensor([1.0, torch.nan]), torch.zeros(2)).isnan()
+
+
+BAD_ARGUMENTS = {
+    "unequal": (torch.ones(3), torch.ones(2)),
+    "none": (torch.ones(0), torch.ones(0)),
+    "equal rows": (torch.ones(2, 2), torch.ones(2)),
+}
+
+
+@pytest.mark.parametrize("arguments", BAD_ARGUMENTS.values(), ids=BAD_ARGUMENTS.keys())
+def test_rejects(arguments):
+    with pytest.raises(ValueError, match=r"must .*got"):
+        wasserstein_1d(*arguments)
