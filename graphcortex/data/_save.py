@@ -1,0 +1,87 @@
+"""A connectome on disk: written whole or not at all, read without running anything."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+
+from graphcortex.data._validate import ConnectomeError
+from graphcortex.data.schema import STORES, fields_of, suggestion
+
+if TYPE_CHECKING:
+    from graphcortex.data.connectome import Connectome
+
+    C = TypeVar("C", bound=Connectome)
+
+_FORMAT = "graphcortex.Connectome"
+_VERSION = 1
+
+
+def write_connectome(graph: Connectome, path: str | os.PathLike) -> None:
+    """Write a valid connectome beside ``path``, then give it that name.
+
+    Raises:
+        ConnectomeError: If the folder is not there.
+    """
+    record: dict[str, Any] = {"format": _FORMAT, "version": _VERSION}
+    for level, store in STORES.items():
+        if store in graph.node_types or store in graph.edge_types:
+            # A slice of a larger tensor would be written with all of that tensor: clone.
+            record[level] = {name: value.detach().cpu().clone() for name, value in graph[store].items()}
+    record["graph"] = {name: dict(notes) for name, notes in graph._global_store.items()}
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise ConnectomeError(f"{path}: expected a folder to write into, got no folder {path.parent}; make it first.")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("xb") as file:
+            torch.save(record, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def read_connectome(cls: type[C], path: str | os.PathLike) -> C:
+    """Read a connectome that :func:`write_connectome` wrote, and validate it.
+
+    Raises:
+        ConnectomeError: If the file is not one, whatever else it is; the message names it.
+    """
+    expected = f"{path}: expected a file written by Connectome.save"
+    if not Path(path).is_file():
+        raise ConnectomeError(f"{expected}, got no file; check the path.")
+    try:
+        record = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        # torch.load has no error of its own: what fails may be the archive, the pickle or a tensor.
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ConnectomeError(
+            f"{expected}; it is damaged or holds objects that must be executed to be read, and was refused ({reason})."
+        ) from None
+    if not isinstance(record, dict) or record.get("format") != _FORMAT:
+        raise ConnectomeError(f"{expected}, got another kind of .pt file.")
+    if record.get("version") != _VERSION:
+        raise ConnectomeError(f"{expected} in version {_VERSION}, got {record.get('version')!r}; update graphcortex.")
+    out = cls()
+    for level in (*STORES, "graph"):
+        stored = record.get(level, {})
+        if not isinstance(stored, dict):
+            raise ConnectomeError(f"{expected}, with the fields of level {level!r}, got {type(stored).__name__}.")
+        for name, value in stored.items():
+            if name not in fields_of(level):
+                raise ConnectomeError(f"{path}: unknown field {name!r}; {suggestion(str(name), level)}.")
+            if level == "graph":
+                setattr(out, name, value)
+            else:
+                out[STORES[level]][name] = value
+    try:
+        return out.validate()
+    except ConnectomeError as error:
+        raise ConnectomeError(f"{path}: {error}") from None
