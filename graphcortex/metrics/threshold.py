@@ -1,0 +1,76 @@
+"""The simple undirected graph that the strongest weights make."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from graphcortex._checks import check_count, check_edge_index, check_finite, check_graph, check_number
+from graphcortex._typing import EdgeIndex, EdgeValues
+
+
+def strongest_edges(
+    edge_index: EdgeIndex, edge_weight: EdgeValues, num_nodes: int, *, quantile: float = 0.9
+) -> EdgeIndex:
+    r"""Keep the strongest weights, and forget their sign, size and direction.
+
+    An edge is kept if :math:`|W_e| > Q`, strictly, where :math:`Q` is the quantile of :math:`|W|` over all the weights
+    that are given, those of self-connections and zeros included (linear interpolation, as ``numpy.quantile``, in
+    float64). Two neurons are linked if either direction is kept; self-connections are then dropped.
+
+    Weights that are equal to :math:`Q` are not kept: if all weights are equal, no edge is left.
+
+    Args:
+        edge_index: Source (row 0) and target (row 1) of each edge, shape ``(2, E)``.
+        edge_weight: Weight of each edge, shape ``(E,)``, in any unit.
+        num_nodes: Number of neurons.
+        quantile: Share of the weights to discard, in 0 to 1.
+
+    Returns:
+        The linked pairs, int64 of shape ``(2, M)``, each once, the smaller number in row 0, in ascending order; on the
+        device of ``edge_index``.
+
+    Raises:
+        ValueError: If the arguments do not describe one graph, a weight is not finite, or ``quantile`` is not in 0 to
+            1.
+
+    Example:
+        >>> edge_index = torch.tensor([[0, 1, 2, 2, 1], [1, 0, 1, 2, 2]])
+        >>> edge_weight = torch.tensor([-3.0, 3.0, 0.5, 9.0, 0.1])
+        >>> strongest_edges(edge_index, edge_weight, 3, quantile=0.25)
+        tensor([[0],
+                [1]])
+    """
+    check_graph(edge_index, edge_weight, num_nodes)
+    check_finite(edge_weight, "edge_weight")
+    quantile = check_number(quantile, "quantile", minimum=0, maximum=1)
+    strength = edge_weight.detach().double().abs().cpu().numpy()
+    if strength.size == 0:
+        return edge_index.new_empty(2, 0)
+    kept = torch.from_numpy(strength > np.quantile(strength, quantile)).to(edge_index.device)
+    return simple_edges(edge_index[:, kept], num_nodes)
+
+
+def simple_edges(edge_index: EdgeIndex, num_nodes: int) -> EdgeIndex:
+    """Return the linked pairs of a directed graph: no direction, no self-loops, no repetition.
+
+    Args:
+        edge_index: Source (row 0) and target (row 1) of each edge, shape ``(2, E)``.
+        num_nodes: Number of neurons.
+
+    Returns:
+        The pairs, int64 of shape ``(2, M)``, the smaller number in row 0, in ascending order.
+
+    Raises:
+        ValueError: If ``edge_index`` is not int64 of shape ``(2, E)`` with entries below ``num_nodes``.
+
+    Example:
+        >>> simple_edges(torch.tensor([[2, 0, 1, 1], [0, 2, 1, 0]]), num_nodes=3)
+        tensor([[0, 0],
+                [1, 2]])
+    """
+    check_edge_index(edge_index, check_count(num_nodes, "num_nodes"))
+    low, high = edge_index.amin(0), edge_index.amax(0)
+    # One number per pair: sorting these is far quicker than sorting columns.
+    pair = torch.unique((low * num_nodes + high)[low != high])
+    return torch.stack((pair // num_nodes, pair % num_nodes))
