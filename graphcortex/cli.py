@@ -1,0 +1,124 @@
+"""The command line: thin, over the same configuration as the examples.
+
+``python -m graphcortex.cli run`` trains, measures and draws; ``fetch`` downloads fields; ``info`` describes one.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from graphcortex._optional import MissingDependencyError, require
+from graphcortex.data import MicronsFields
+from graphcortex.data._download import released_files
+from graphcortex.study import StudyConfig, StudyResults, run_study
+from graphcortex.study.config import default_data_root
+
+_DESCRIPTION = "Turn a cortical connectome into trained recurrent networks, and read what they learned."
+
+
+def run(config: StudyConfig) -> StudyResults:
+    """Train every variant on every task, print the table, and write weights, tables and figures.
+
+    Args:
+        config: What to run.
+
+    Returns:
+        The results.
+    """
+    from graphcortex.viz import write_figures
+
+    results = run_study(config)
+    print(f"\n{results}\n\nmean ± half of the 95 % interval over seeds\n", flush=True)
+    figures = write_figures(results)
+    print(f"{results.folder}: table.csv, runs.csv, learned weights in runs/, {len(figures)} figures in figures/")
+    return results
+
+
+def run_example(default: StudyConfig, description: str, argv: Sequence[str] | None = None) -> StudyResults:
+    """Run a script's study with the options of its command line.
+
+    Args:
+        default: The script's own defaults.
+        description: What ``--help`` says first.
+        argv: Arguments; those of the process if None.
+
+    Returns:
+        The results.
+
+    Raises:
+        SystemExit: With code 2 for a wrong argument or bad input, after the reason on stderr; with 0 after ``--help``.
+    """
+    found: list[StudyResults] = []
+
+    def work() -> None:
+        tyro = require("tyro", "study", "the command line")
+        config = tyro.cli(StudyConfig, default=default, description=description, args=argv)
+        found.append(run(config))
+
+    code = _guarded(work)
+    if code:
+        raise SystemExit(code)
+    return found[0]
+
+
+def fetch(fields: Sequence[str], data_root: Path | None = None) -> None:
+    """Download the files of MICrONS fields that are missing, each checked against its SHA-256.
+
+    Args:
+        fields: Names such as 6_6_2; "all" is all 56 (some 140 MB).
+        data_root: Folder for the fields. Default: $GRAPHCORTEX_DATA/microns-fields, or else a cache folder in the home directory.
+    """
+    root = default_data_root() if data_root is None else data_root
+    available = MicronsFields(root, names=list(released_files()) if list(fields) == ["all"] else fields)
+    for connectome, name in zip(available, available.names, strict=True):
+        print(f"{name}: {connectome.num_neurons} neurons, {connectome.synapses.num_edges} connected pairs")
+    print(f"in {root}")
+
+
+def info(field: str = "synthetic", data_root: Path | None = None) -> None:
+    """Print what a connectome holds.
+
+    Args:
+        field: A MICrONS field such as 6_6_2, or "synthetic" for the embedded default.
+        data_root: Folder with the MICrONS fields.
+    """
+    print(StudyConfig(field=field, data_root=data_root).load_connectome())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line, and return its exit code: 0, or 2 for a wrong argument or bad input, with the reason on stderr.
+
+    Args:
+        argv: Arguments; those of the process if None.
+
+    Raises:
+        SystemExit: With 0 after ``--help``, and with 2 where an option cannot be read.
+    """
+
+    def work() -> None:
+        tyro = require("tyro", "study", "the command line")
+        commands = {"run": StudyConfig, "fetch": fetch, "info": info}
+        config = tyro.extras.subcommand_cli_from_dict(commands, args=argv, prog="graphcortex", description=_DESCRIPTION)
+        if isinstance(config, StudyConfig):
+            run(config)
+
+    return _guarded(work)
+
+
+def _guarded(work: Callable[[], None]) -> int:
+    """Do the work, and turn what a user can mend into one line on stderr and an exit code."""
+    try:
+        work()
+    except (ValueError, OSError, MissingDependencyError) as error:
+        print(f"graphcortex: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ngraphcortex: stopped; the same command, without --overwrite, goes on where it was.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""Many runs: trained where they are missing, stored, and summarised."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from graphcortex.data import Connectome
+from graphcortex.study.config import StudyConfig
+from graphcortex.study.run import RunKey, run_one
+from graphcortex.study.store import Store, write_text
+from graphcortex.study.table import format_table, summarize
+
+_ONE_THREAD_BELOW = 200  # neurons; two threads take as long as one there, and on a busy machine many times as long
+
+
+@dataclass(frozen=True, eq=False)
+class StudyResults:
+    """A finished study.
+
+    Attributes:
+        config: What was asked for.
+        connectome: The neurons.
+        store: Where the runs are.
+        runs: A row per run.
+        table: A row per task, variant and metric.
+    """
+
+    config: StudyConfig
+    connectome: Connectome
+    store: Store
+    runs: pd.DataFrame
+    table: pd.DataFrame
+
+    @property
+    def folder(self) -> Path:
+        """The results folder."""
+        return self.store.folder
+
+    def history(self, task: str) -> pd.DataFrame:
+        """Return the learning curves of one task: the rows of all its runs' histories, with ``variant`` and ``seed``."""
+        keys = [key for key in self.config.run_keys() if key.task == task]
+        parts = [self.store.load(key).history.assign(variant=str(key.variant), seed=key.seed) for key in keys]
+        return pd.concat(parts, ignore_index=True)
+
+    def __str__(self) -> str:
+        return format_table(self.table)
+
+
+def run_study(config: StudyConfig, *, progress: bool = True) -> StudyResults:
+    """Train and measure every run that is not in the results folder yet, and summarise all of them.
+
+    The folder then holds ``study.json``, ``runs/``, ``runs.csv`` (a row per run) and ``table.csv`` (mean and interval).
+
+    Args:
+        config: What to run.
+        progress: Show a progress bar on standard error.
+
+    Returns:
+        The results.
+
+    Raises:
+        ValueError: If the connectome cannot be read or lacks what a variant needs, or the folder holds another study.
+    """
+    connectome = config.load_connectome()
+    store = Store(config.out, config.settings(connectome), overwrite=config.overwrite)
+    keys = config.run_keys()
+    missing = [key for key in keys if key not in store]
+    num_epochs = len(missing) * config.epochs
+    bar = tqdm(total=num_epochs, unit="epoch", disable=not progress or not missing, file=sys.stderr)
+    with bar, _threads(config.threads, connectome.num_neurons):
+        for number, key in enumerate(missing):
+            bar.set_description(f"{key} ({number + 1}/{len(missing)})")
+            result = run_one(connectome, key, config.protocol, device=config.device, on_epoch=_report(bar))
+            store.save(result)
+            bar.update((number + 1) * config.epochs - bar.n)  # a run that diverged ended early
+    return collect(config, connectome, store, keys)
+
+
+@contextlib.contextmanager
+def _threads(wanted: int, num_neurons: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(wanted or (1 if num_neurons < _ONE_THREAD_BELOW else before))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _report(bar: tqdm) -> Callable[[dict], None]:
+    def report(row: dict) -> None:
+        bar.set_postfix(loss=f"{row['loss']:.3g}", accuracy=f"{row['accuracy']:.3f}")
+        bar.update()
+
+    return report
+
+
+def collect(config: StudyConfig, connectome: Connectome, store: Store, keys: list[RunKey]) -> StudyResults:
+    """Read the runs of a study from its folder, write ``runs.csv`` and ``table.csv``, and return them."""
+    runs = pd.DataFrame([store.load(key).row() for key in keys])
+    table = summarize(runs, compare_with_paper=config.is_papers)
+    write_text(store.folder / "runs.csv", runs.to_csv(index=False))
+    write_text(store.folder / "table.csv", table.to_csv(index=False))
+    return StudyResults(config, connectome, store, runs, table)

@@ -1,0 +1,160 @@
+"""Learning curves: one line per variant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from graphcortex._checks import check_choice, check_number
+from graphcortex.viz._style import INK, line_style, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+METRICS = {
+    "accuracy": "training accuracy",
+    "val_accuracy": "validation accuracy",
+    "loss": "training loss",
+    "val_loss": "validation loss",
+}
+
+
+def plot_learning_curves(
+    history: pd.DataFrame,
+    *,
+    metric: str = "accuracy",
+    chance: float | None = None,
+    floor: float | None = None,
+    ceiling: float | None = None,
+    title: str | None = None,
+) -> Figure:
+    """Draw a metric over the epochs: per variant the mean over its seeds, in a band from the lowest to the highest.
+
+    A run has diverged if any of its metrics is NaN or infinite, or an optional column ``diverged`` says so. It is left
+    out of mean and band, and the legend counts it: a mean over the runs that are left at each epoch would look like
+    learning.
+
+    Args:
+        history: One row per variant, seed and epoch, of one task and one kind of recurrence; the columns ``variant``,
+            ``seed``, ``epoch`` and the metric. Variants get their colours in the order of their first rows.
+        metric: The column to draw: ``accuracy``, ``val_accuracy``, ``loss`` or ``val_loss``.
+        chance: Where given, a dashed line: the metric of guessing.
+        floor: The same for the best trivial strategy.
+        ceiling: The same for the best possible strategy.
+        title: Text above the figure.
+
+    Returns:
+        The figure. The legend stands beside the axes, the best variant at its top.
+
+    Raises:
+        ValueError: If a column is missing, there are no rows, or a variant has two rows for one seed and epoch.
+
+    Example:
+        >>> history = pd.DataFrame({"variant": "W", "seed": [0, 0, 1, 1], "epoch": [1, 2, 1, 2]})
+        >>> history["accuracy"] = [0.3, 0.6, 0.2, 0.8]
+        >>> [line.get_ydata().tolist() for line in plot_learning_curves(history).axes[0].lines]
+        [[0.25, 0.7]]
+    """
+    check_choice(metric, "metric", tuple(METRICS))
+    _check_history(history, metric)
+    levels = {"chance": chance, "floor": floor, "ceiling": ceiling}
+    levels = {name: check_number(level, name) for name, level in levels.items() if level is not None}
+
+    fig = new_figure(8.0, 4.5)
+    axes = fig.add_subplot()
+    lines = []
+    most_seeds = 0
+    variants = history["variant"].unique()
+    for index, variant in enumerate(variants):
+        table, diverged = _epochs_by_seeds(history[history["variant"] == variant], metric)
+        most_seeds = max(most_seeds, table.shape[1])
+        lines.append(_draw_variant(axes, str(variant), table, diverged, index, crowded=len(variants) > 4))
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(METRICS[metric] + ("\n(mean of the seeds; band: lowest to highest)" if most_seeds > 1 else ""))
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.spines[["top", "right"]].set_visible(False)
+    _draw_levels(axes, levels)
+    if title is not None:
+        axes.set_title(title, loc="left")
+    lines.sort(key=lambda line: _badness(line, higher_is_better="accuracy" in metric))
+    fig.legend(
+        handles=lines, loc="outside right upper", frameon=False, handlelength=3.2, title="variant", alignment="left"
+    )
+    return fig
+
+
+def _check_history(history: pd.DataFrame, metric: str) -> None:
+    if not isinstance(history, pd.DataFrame):
+        raise ValueError(f"history must be a pandas.DataFrame, got {type(history).__name__}.")
+    missing = [name for name in ("variant", "seed", "epoch", metric) if name not in history.columns]
+    if missing:
+        raise ValueError(f"history must have the columns {missing}, got {list(history.columns)}.")
+    if history.empty:
+        raise ValueError("history must have at least one row, got none.")
+    if not pd.api.types.is_numeric_dtype(history[metric]):
+        raise ValueError(f"history[{metric!r}] must hold numbers, got {history[metric].dtype}.")
+    twice = history[history.duplicated(["variant", "seed", "epoch"])]
+    if len(twice):
+        variant, seed, epoch = twice.iloc[0][["variant", "seed", "epoch"]]
+        raise ValueError(
+            f"history must have one row per variant, seed and epoch, got more for variant {variant!r}, seed {seed}, "
+            f"epoch {epoch}; draw one task and one kind of recurrence at a time."
+        )
+
+
+def _epochs_by_seeds(rows: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, int]:
+    """Return a table of the runs that stayed finite, epochs by seeds, and the number of runs that did not."""
+    # Accuracy stays a number when weights no longer are, so any measure that is none tells, and so does what training noted.
+    finite = np.isfinite(rows[[name for name in METRICS if name in rows]].astype(float)).all(axis=1)
+    if "diverged" in rows:
+        finite &= ~rows["diverged"].astype(bool)
+    finite = finite.groupby(rows["seed"]).transform("all")
+    table = rows[finite].pivot(index="epoch", columns="seed", values=metric).sort_index()
+    return table, rows.loc[~finite, "seed"].nunique()
+
+
+def _draw_variant(axes: Axes, name: str, table: pd.DataFrame, diverged: int, index: int, crowded: bool) -> Line2D:
+    seeds = table.shape[1] + diverged
+    label = f"{name} ({diverged} of {seeds} diverged)" if diverged else name
+    style = line_style(index)
+    marker = {"marker": "o", "markersize": 3.5} if len(table) <= 20 else {}
+    (line,) = axes.plot(table.index, table.mean(axis=1), label=label, linewidth=1.8, zorder=3, **style, **marker)
+    if table.shape[1] > 1:
+        low, high = table.min(axis=1), table.max(axis=1)
+        # Bands of many variants lie on each other, and must not hide what is below.
+        axes.fill_between(table.index, low, high, color=style["color"], alpha=0.08 if crowded else 0.18, linewidth=0)
+    return line
+
+
+def _draw_levels(axes: Axes, levels: dict[str, float]) -> None:
+    """Draw a dashed line per level, its name beside the axes; names whose lines would touch share one label."""
+    if not levels:
+        return
+    for level in levels.values():
+        axes.axhline(level, color=INK, linestyle=(0, (4, 4)), linewidth=0.8, zorder=1)
+    low, high = axes.get_ylim()
+    groups: list[list[tuple[str, float]]] = []
+    for name, level in sorted(levels.items(), key=lambda item: item[1]):
+        if groups and level - groups[-1][-1][1] < 0.05 * (high - low):
+            groups[-1].append((name, level))
+        else:
+            groups.append([(name, level)])
+    for group in groups:
+        text = "\n".join(f"{name} {level:.3g}" for name, level in reversed(group))
+        middle = sum(level for _, level in group) / len(group)
+        axes.annotate(
+            text, (1, middle), (4, 0), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
+            va="center", fontsize="small", color=INK,
+        )  # fmt: skip
+
+
+def _badness(line: Line2D, higher_is_better: bool) -> float:
+    """Return what sorts the best last value first, and a variant without any last."""
+    values = line.get_ydata()
+    if not len(values):
+        return np.inf
+    return -float(values[-1]) if higher_is_better else float(values[-1])

@@ -1,0 +1,58 @@
+"""Write a figure to a file, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from graphcortex._checks import check_choice
+from graphcortex._optional import require
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_PNG_DPI = 150
+# Without their dates, two files of one figure are the same bytes.
+_METADATA: dict[str, dict[str, str | None]] = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+# Text stays text (to search, to edit); the salt takes chance out of the names inside an SVG.
+_SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "graphcortex", "pdf.fonttype": 42}
+
+
+def save_figure(fig: Figure, path: str | os.PathLike[str]) -> Path:
+    """Write a figure under a temporary name in the folder of ``path``, then rename it to ``path``.
+
+    A reader never sees half a file, and where drawing fails a file that was there before stays as it was.
+
+    Args:
+        fig: The figure.
+        path: Where to. Its suffix decides the format: ``.png`` (150 dpi), ``.svg`` or ``.pdf``. Missing folders are
+            made.
+
+    Returns:
+        The path that was written.
+
+    Raises:
+        ValueError: If ``fig`` is no matplotlib figure, or the suffix is another.
+
+    Example:
+        >>> import tempfile
+        >>> from matplotlib.figure import Figure
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_figure(Figure(), f"{folder}/empty.svg").name
+        'empty.svg'
+    """
+    if not callable(getattr(fig, "savefig", None)):
+        raise ValueError(f"fig must be a matplotlib Figure, got {type(fig).__name__}.")
+    path = Path(path)
+    suffix = check_choice(path.suffix.lower(), "the suffix of a figure's path", tuple(_METADATA))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target, since a rename is atomic within one file system only.
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with require("matplotlib", "study", "Saving a figure").rc_context(_SETTINGS):
+            fig.savefig(unfinished, format=suffix[1:], dpi=_PNG_DPI, metadata=_METADATA[suffix])
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,58 @@
+"""The figures of a study: learning curves of each task, and the learned graph of each variant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from graphcortex.kernels import complete_edge_index
+from graphcortex.metrics import modularity, strongest_edges
+from graphcortex.study import RunKey, StudyResults
+from graphcortex.tasks import get_task
+from graphcortex.viz.curves import plot_learning_curves
+from graphcortex.viz.graph import plot_learned_graph
+from graphcortex.viz.matrix import plot_matrix
+from graphcortex.viz.save import save_figure
+
+
+def write_figures(results: StudyResults, *, suffix: str = ".png") -> list[Path]:
+    """Write the figures of a study to ``figures/<task>/`` in its results folder.
+
+    ``learning-curves`` shows the training accuracy of each variant; ``<variant>-space`` the strongest learned edges between the
+    positions of the neurons, and ``<variant>-matrix`` the learned matrix ordered by module, both of the first seed.
+
+    Args:
+        results: The study.
+        suffix: Format: ``.png``, ``.svg`` or ``.pdf``.
+
+    Returns:
+        The files, in the order written.
+    """
+    files = []
+    for name in dict.fromkeys(results.config.tasks):
+        folder = results.folder / "figures" / name
+        task = get_task(name)
+        levels = {"chance": task.chance, "floor": task.floor, "ceiling": task.ceiling}
+        figure = plot_learning_curves(results.history(name), title=f"{name}: training accuracy", **levels)
+        files.append(save_figure(figure, folder / f"learning-curves{suffix}"))
+        for key in results.config.run_keys():
+            if key.task == name and key.seed == 0:
+                files += _learned_graph(results, key, folder, suffix)
+    return files
+
+
+def _learned_graph(results: StudyResults, key: RunKey, folder: Path, suffix: str) -> list[Path]:
+    weight = results.store.load(key).weights["rnn.edge_weight"]
+    n = results.connectome.num_neurons
+    edge_index = complete_edge_index(n)
+    membership = None
+    if bool(torch.isfinite(weight).all()):
+        membership = modularity(strongest_edges(edge_index, weight, n), n).membership
+    title = f"{key.task}, {key.variant}, seed {key.seed}"
+    space = plot_learned_graph(results.connectome.pos, edge_index, weight, membership=membership, title=title)
+    matrix = plot_matrix(edge_index, weight, n, membership=membership, title=title)
+    return [
+        save_figure(space, folder / f"{key.variant.slug}-space{suffix}"),
+        save_figure(matrix, folder / f"{key.variant.slug}-matrix{suffix}"),
+    ]

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pooch
+import pytest
+import torch
+
+from graphcortex.data import Connectome
+from graphcortex.study import Protocol, RunKey, StudyConfig, Variant
+from graphcortex.study.config import default_data_root, fingerprint
+from tests.data._tiny_field import write_field
+from tests.study._small import arrays, connectome
+
+
+def test_the_default_needs_no_download_and_trains_the_three_tasks():
+    config = StudyConfig()
+    assert config.field == "synthetic"
+    assert config.tasks == ("one_choice_inference", "go_nogo", "perceptual_decision")
+    assert config.protocol == Protocol.published()
+    assert isinstance(config.load_connectome(), Connectome)
+    assert fingerprint(config.load_connectome()) == fingerprint(config.load_connectome())
+
+
+BAD = {
+    "no tasks": ({"tasks": ()}, "tasks must name at least one, got none"),
+    "no variants": ({"variants": ()}, "variants must name at least one, got none"),
+    "an unknown task": ({"tasks": ("go_nogo", "juggling")}, "tasks must be one of 'one_choice.*; got 'juggling'"),
+    "an unknown variant": ({"variants": ("W", "WC")}, r"variant.*must .*got 'WC'"),
+    "tasks as one text": (
+        {"tasks": "go_nogo"},
+        r"tasks must be a tuple of names, such as \('go_nogo',\); got 'go_nogo'",
+    ),
+    "variants as one text": ({"variants": "W"}, r"variants must be a tuple of names, such as \('W',\); got 'W'"),
+    "no seeds": ({"seeds": 0}, "seeds must be a whole number of at least 1, got 0"),
+    "seeds as text": ({"seeds": "3"}, "seeds must be a whole number of at least 1, got '3'"),
+    "half an epoch": ({"epochs": 0.5}, "epochs must be a whole number of at least 1, got 0.5"),
+    "a negative number of threads": ({"threads": -1}, "threads must be a whole number of at least 0, got -1"),
+    "an unknown arm": ({"recurrence": "positive"}, "recurrence must be one of 'free', 'nonnegative'; got 'positive'"),
+    "unknown relations": (
+        {"functional": "correlation"},
+        "functional must be one of 'correlation-sttc'.*got 'correlation'",
+    ),
+    "no device": ({"device": "tpu?"}, r"device must be cpu, cuda or cuda:<number>, got 'tpu\?'"),
+    "a device that holds no numbers": ({"device": "meta"}, "device must be cpu, cuda or cuda:<number>, got 'meta'"),
+    "an empty device": ({"device": ""}, "device must be cpu, cuda or cuda:<number>, got ''"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), BAD.values(), ids=BAD)
+def test_rejects(change, message):
+    with pytest.raises(ValueError, match=message):
+        StudyConfig(**change)
+
+
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for device in ("cuda", "cuda:1"):
+        with pytest.raises(ValueError, match=rf"device '{device}' needs a GPU.*use --device cpu"):
+            StudyConfig(device=device)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    for device in ("cuda", "cuda:0"):
+        assert StudyConfig(device=device).device == device
+    with pytest.raises(ValueError, match=r"device 'cuda:1' needs .*GPUs here: 1"):
+        StudyConfig(device="cuda:1")
+
+
+def test_it_is_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        StudyConfig().epochs = 3
+
+
+# --- what it stands for
+
+
+def test_the_protocol_is_the_published_one_but_for_what_was_asked():
+    config = StudyConfig(epochs=3, functional="sttc")
+    assert config.protocol == dataclasses.replace(Protocol.published(), epochs=3, functional="sttc")
+
+
+def test_only_the_published_field_under_the_published_protocol_compares_with_the_paper():
+    assert StudyConfig(field="6_6_2").is_papers
+    assert StudyConfig(field="6_6_2", seeds=1, recurrence="nonnegative", variants=("W*D",)).is_papers
+    for other in ({}, {"field": "4_7_2"}, {"epochs": 9}, {"functional": "sttc"}):
+        assert not StudyConfig(**{"field": "6_6_2", **(other or {"field": "synthetic"})}).is_papers
+
+
+def test_run_keys_go_seed_by_seed_and_name_each_run_once():
+    config = StudyConfig(
+        tasks=("go_nogo", "one_choice_inference", "go_nogo"),
+        variants=("WD", "W", " WD "),
+        seeds=2,
+        recurrence="nonnegative",
+    )
+    WD, W = Variant("W", "D"), Variant("W")
+    assert config.run_keys() == [
+        RunKey(task, variant, "nonnegative", seed)
+        for task in ("go_nogo", "one_choice_inference")
+        for seed in (0, 1)
+        for variant in (WD, W)
+    ]
+
+
+def test_settings_are_plain_and_leave_out_what_may_grow():
+    graph = connectome(4)
+    settings = StudyConfig(field="tiny").settings(graph)
+    assert json.loads(json.dumps(settings))["protocol"]["betas"] == [0.9, 0.999]
+    assert settings["field"] == "tiny"
+    assert settings["connectome_sha256"] == fingerprint(graph)
+    grown = StudyConfig(
+        field="tiny", seeds=9, tasks=("go_nogo",), variants=("WD",), recurrence="nonnegative", out=Path("a")
+    )
+    assert grown.settings(graph) == settings
+    for other in ({"epochs": 3}, {"functional": "sttc"}, {"field": "other"}):
+        assert StudyConfig(**{"field": "tiny", **other}).settings(graph) != settings
+    assert StudyConfig(field="tiny").settings(connectome(5)) != settings
+
+
+# --- fingerprints
+
+
+def test_the_fingerprint_is_of_the_contents():
+    assert fingerprint(connectome(6)) == fingerprint(connectome(6))
+    assert len(fingerprint(connectome(6))) == 64
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pos", "count", "correlation", "sttc", "precision", "self_correlation", "self_sttc", "self_precision",
+        "synapse_index", "coactivity_index",
+    ],
+)  # fmt: skip
+def test_the_fingerprint_changes_when_anything_changes(name):
+    given = arrays(6)
+    before = fingerprint(Connectome.from_arrays(**given))
+    value = np.array(given[name], copy=True)
+    if name.endswith("index"):
+        value[:, [0, 1]] = value[:, [1, 0]]
+    elif name == "count":
+        value[0] += 1
+    else:
+        value.flat[0] *= 0.5
+    assert fingerprint(Connectome.from_arrays(**{**given, name: value})) != before
+
+
+def test_the_fingerprint_changes_when_something_is_left_out():
+    given = arrays(6)
+    whole = fingerprint(Connectome.from_arrays(**given))
+    for name in ("self_sttc", "precision"):
+        assert fingerprint(Connectome.from_arrays(**{**given, name: None})) != whole
+    bare = Connectome.from_arrays(given["pos"], given["synapse_index"], given["count"])
+    assert fingerprint(bare) not in (whole, fingerprint(connectome(6, seed=1)))
+
+
+# --- where the fields are
+
+
+def test_the_data_root_follows_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("GRAPHCORTEX_DATA", str(tmp_path))
+    assert default_data_root() == tmp_path / "microns-fields"
+    monkeypatch.delenv("GRAPHCORTEX_DATA")
+    assert default_data_root() == Path(pooch.os_cache("graphcortex")) / "microns-fields"
+    monkeypatch.setenv("GRAPHCORTEX_DATA", "")  # set but empty is not set
+    assert default_data_root() == Path(pooch.os_cache("graphcortex")) / "microns-fields"
+
+
+def test_a_field_is_read_from_the_default_root_or_from_the_one_given(monkeypatch, tmp_path):
+    write_field(tmp_path / "microns-fields", "1_2_3")
+    write_field(tmp_path / "elsewhere" / "info", "3_2_1", without=())
+    monkeypatch.setenv("GRAPHCORTEX_DATA", str(tmp_path))
+    assert StudyConfig(field="1_2_3").load_connectome().num_neurons == 5
+    assert StudyConfig(field="3_2_1", data_root=tmp_path / "elsewhere").load_connectome().num_neurons == 5
+    with pytest.raises(ValueError, match=r"unknown field '3_2_1'"):
+        StudyConfig(field="3_2_1").load_connectome()
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("field", ["4_7_2", "5_3_2", "5_3_8", "6_6_2", "9_3_2"])
+def test_the_real_fields_load(field, microns_root):
+    graph = StudyConfig(field=field, data_root=microns_root).load_connectome()
+    assert 40 < graph.num_neurons < 700
+    assert graph.has_coactivity

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from graphcortex.study import Protocol
+from graphcortex.study.protocol import FUNCTIONAL
+
+# Written down from the published code, not from the class.
+PUBLISHED = {
+    "num_train": 5120,
+    "num_test": 2560,
+    "batch_size": 128,
+    "epochs": 10,
+    "data_seed": 0,
+    "input_noise": 0.05,
+    "learning_rate": 0.001,
+    "betas": (0.9, 0.999),
+    "adam_epsilon": 1e-7,
+    "length_strength": 0.3,
+    "emd_strength": 0.1,
+    "l1_strength": 1.0,
+    "functional": "correlation-sttc",
+    "normalization": "source",
+    "weight_mu": -0.5,
+    "weight_sigma": 0.5,
+    "weight_mean": 0.1,
+    "weight_floor": 0.01,
+    "weight_radius": 0.95,
+    "quantile": 0.9,
+    "num_nulls": 1000,
+}
+
+
+def test_published_is_what_the_study_did():
+    assert dataclasses.asdict(Protocol.published()) == PUBLISHED
+
+
+def test_relations_by_name():
+    assert FUNCTIONAL == {
+        "correlation-sttc": ("correlation", "sttc"),
+        "sttc": ("sttc",),
+        "precision-sttc": ("precision", "sttc"),
+    }
+
+
+def test_it_is_frozen_and_a_changed_copy_is_checked():
+    protocol = Protocol.published()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        protocol.epochs = 3
+    assert dataclasses.replace(protocol, epochs=3).epochs == 3
+    with pytest.raises(ValueError, match="epochs must be a whole number"):
+        dataclasses.replace(protocol, epochs=0)
+
+
+def test_edges_of_the_ranges_are_allowed():
+    Protocol(input_noise=0, length_strength=0, emd_strength=0, l1_strength=0, weight_sigma=0, weight_floor=0)
+    Protocol(quantile=0, num_train=1, num_test=1, batch_size=1, epochs=1, num_nulls=1, normalization="both")
+    Protocol(betas=(0.0, 0.5))
+
+
+BAD = [
+    *(
+        (name, value)
+        for name in ("num_train", "num_test", "batch_size", "epochs", "num_nulls")
+        for value in (0, -1, 1.5, "3")
+    ),
+    *(
+        (name, value)
+        for name in ("learning_rate", "adam_epsilon", "weight_mean", "weight_radius")
+        for value in (0, -0.1, "a")
+    ),
+    *(
+        (name, value)
+        for name in ("input_noise", "length_strength", "emd_strength", "l1_strength", "weight_sigma", "weight_floor")
+        for value in (-0.1, float("nan"), float("inf"), None)
+    ),
+    ("data_seed", -1),
+    ("weight_mu", float("nan")),
+    ("functional", "correlation"),
+    ("normalization", "target"),
+    ("quantile", 1.1),
+    ("quantile", -0.1),
+    ("betas", (0.9, 1.0)),
+    ("betas", (-0.1, 0.9)),
+    ("betas", (0.9,)),
+    ("betas", 0.9),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD, ids=[f"{name}={value}" for name, value in BAD])
+def test_rejects(name, value):
+    with pytest.raises(ValueError, match=rf"^{name}.* must .*got"):
+        Protocol(**{name: value})

@@ -1,0 +1,352 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from graphcortex import cli
+from graphcortex.data._download import released_files
+from graphcortex.study import StudyConfig, StudyResults, study
+from tests.data._tiny_field import write_field
+from tests.study._small import SHORT, connectome
+from tests.study.test_store import snapshot
+
+OPTIONS = [
+    "--tasks", "--field", "--data-root", "--variants", "--seeds", "--epochs", "--recurrence", "--functional", "--device",
+    "--threads", "--out", "--overwrite",
+]  # fmt: skip
+
+
+@pytest.fixture
+def small(monkeypatch, tmp_path):
+    """Let the default field be a small connectome, under a short protocol; return the arguments of a short study."""
+    monkeypatch.setattr(StudyConfig, "load_connectome", lambda self: connectome(12))
+    short = property(lambda self: replace(SHORT, epochs=self.epochs, functional=self.functional))
+    monkeypatch.setattr(StudyConfig, "protocol", short)
+    return ["--tasks", "go_nogo", "--variants", "W", "--seeds", "1", "--epochs", "1", "--out", str(tmp_path / "out")]
+
+
+def told(capsys, code: int) -> str:
+    """Return the one line of an error, after checking that it is one, and that nothing else was said."""
+    captured = capsys.readouterr()
+    assert code == 2
+    assert captured.out == ""
+    assert captured.err.startswith("graphcortex: error: ")
+    assert captured.err.count("\n") == 1
+    return captured.err
+
+
+def refused(capsys, *arguments: str) -> str:
+    """Return what is said of an option that cannot be read, on one line, without the frame around it."""
+    with pytest.raises(SystemExit) as caught:
+        cli.main(list(arguments))
+    assert caught.value.code == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "Traceback" not in captured.err
+    return " ".join(captured.err.replace("│", " ").split())
+
+
+# --- help
+
+
+@pytest.mark.parametrize(
+    ("command", "mentioned"),
+    {
+        "": ["run", "fetch", "info"],
+        "run": OPTIONS,
+        "fetch": ["--fields", "--data-root"],
+        "info": ["--field", "--data-root"],
+    }.items(),
+)
+def test_help_mentions_what_there_is(capsys, command, mentioned):
+    with pytest.raises(SystemExit) as caught:
+        cli.main([*command.split(), "--help"])
+    assert caught.value.code == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert f"usage: graphcortex {command}".strip() in captured.out
+    for word in mentioned:
+        assert word in captured.out
+
+
+def test_help_of_an_example_has_its_own_words_and_defaults(capsys, tmp_path):
+    default = StudyConfig(tasks=("go_nogo",), out=tmp_path / "mine", seeds=7)
+    with pytest.raises(SystemExit) as caught:
+        cli.run_example(default, "What this one does.", ["--help"])
+    assert caught.value.code == 0
+    said = capsys.readouterr().out
+    for word in ("What this one does.", "(default: 7)", "(default: go_nogo)", *OPTIONS):
+        assert word in said
+
+
+# --- run
+
+
+def test_run_trains_prints_the_table_and_says_what_it_wrote(small, capsys, tmp_path):
+    assert cli.main(["run", *small]) == 0
+    said = capsys.readouterr().out
+    out = tmp_path / "out"
+    assert "go_nogo, free recurrence (chance 0.5" in said
+    assert "mean ± half of the 95 % interval over seeds" in said
+    assert said.strip().endswith(f"{out}: table.csv, runs.csv, learned weights in runs/, 3 figures in figures/")
+    written = snapshot(out)
+    assert sorted(written) == [
+        "figures/go_nogo/W-matrix.png",
+        "figures/go_nogo/W-space.png",
+        "figures/go_nogo/learning-curves.png",
+        "runs.csv",
+        "runs/go_nogo/W-free-seed0/history.csv",
+        "runs/go_nogo/W-free-seed0/result.json",
+        "runs/go_nogo/W-free-seed0/weights.npz",
+        "study.json",
+        "table.csv",
+    ]
+    assert len(pd.read_csv(out / "runs.csv")) == 1
+
+
+def test_options_reach_the_study(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(cli, "run", asked.append)
+    arguments = (
+        "run --tasks go_nogo perceptual_decision --field 4_7_2 --data-root d --variants W*D*C WD --seeds 5 --epochs 2 --threads 1 "
+        "--recurrence nonnegative --functional precision-sttc --device cpu --out o --overwrite"
+    )
+    assert cli.main(arguments.split()) == 0
+    assert cli.main(["run"]) == 0
+    path = type(tmp_path)
+    assert asked == [
+        StudyConfig(
+            tasks=("go_nogo", "perceptual_decision"),
+            field="4_7_2",
+            data_root=path("d"),
+            variants=("W*D*C", "WD"),
+            seeds=5,
+            epochs=2,
+            recurrence="nonnegative",
+            functional="precision-sttc",
+            device="cpu",
+            threads=1,
+            out=path("o"),
+            overwrite=True,
+        ),
+        StudyConfig(),
+    ]
+
+
+def test_an_example_starts_from_its_default(small, capsys, tmp_path):
+    default = StudyConfig(tasks=("perceptual_decision",), out=tmp_path / "mine", variants=("WD",), seeds=2, epochs=1)
+    results = cli.run_example(default, "Words.", ["--seeds", "1"])
+    assert isinstance(results, StudyResults)
+    assert results.config == replace(default, seeds=1)
+    assert results.runs[["task", "variant"]].to_numpy().tolist() == [["perceptual_decision", "WD"]]
+    assert (tmp_path / "mine" / "figures" / "perceptual_decision" / "WD-space.png").is_file()
+
+
+def test_the_same_command_goes_on_where_it_was(small, capsys, monkeypatch, tmp_path):
+    run_one, trained = study.run_one, []
+
+    def interrupted(graph, key, *arguments, **options):
+        if trained:
+            raise KeyboardInterrupt
+        trained.append(key)
+        return run_one(graph, key, *arguments, **options)
+
+    command = ["run", *small, "--seeds", "2"]
+    with monkeypatch.context() as patch:
+        patch.setattr(study, "run_one", interrupted)
+        assert cli.main(command) == 130
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.endswith("graphcortex: stopped; the same command, without --overwrite, goes on where it was.\n")
+    monkeypatch.setattr(
+        study, "run_one", lambda graph, key, *a, **k: trained.append(key) or run_one(graph, key, *a, **k)
+    )
+    assert cli.main(command) == 0
+    assert [key.seed for key in trained] == [0, 1]
+
+
+def test_an_interrupted_example_exits_with_130(monkeypatch, capsys):
+    def interrupt(config):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "run", interrupt)
+    with pytest.raises(SystemExit) as caught:
+        cli.run_example(StudyConfig(), "Words.", [])
+    assert caught.value.code == 130
+    assert "stopped" in capsys.readouterr().err
+
+
+# --- bad input: exit code 2, the reason on stderr, no traceback
+
+
+def test_an_unknown_field_is_named(capsys, tmp_path):
+    write_field(tmp_path, "1_2_3")
+    code = cli.main(["run", "--field", "3_2_1", "--data-root", str(tmp_path), "--out", str(tmp_path / "out")])
+    said = told(capsys, code)
+    assert "unknown field '3_2_1'" in said
+    assert "1_2_3" in said
+    assert str(tmp_path) in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_folder_without_such_a_field_is_named(capsys, tmp_path):
+    said = told(capsys, cli.main(["info", "--field", "3_2_1", "--data-root", str(tmp_path / "none")]))
+    assert "unknown field '3_2_1'" in said
+    assert str(tmp_path / "none") in said
+    assert not (tmp_path / "none").exists()
+
+
+def test_an_altered_field_is_named(capsys, tmp_path):
+    folder = write_field(tmp_path, "1_2_3")
+    (folder / "corr_matrix.npy").write_bytes(b"")
+    said = told(capsys, cli.main(["info", "--field", "1_2_3", "--data-root", str(tmp_path)]))
+    assert str(folder / "corr_matrix.npy") in said
+
+
+def test_a_folder_of_something_else_is_left_alone(small, capsys, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").write_text("years of work")
+    for extra in ([], ["--overwrite"]):
+        said = told(capsys, cli.main(["run", *small, *extra]))
+        assert str(tmp_path / "out") in said
+        assert "choose another --out" in said
+    assert snapshot(tmp_path / "out") == {"thesis.tex": b"years of work"}
+
+
+def test_the_results_of_another_study_are_left_alone(small, capsys, tmp_path):
+    assert cli.main(["run", *small]) == 0
+    capsys.readouterr()
+    before = snapshot(tmp_path / "out")
+    said = told(capsys, cli.main(["run", *small, "--epochs", "2"]))
+    assert "protocol.epochs: 1 there, 2 asked for" in said
+    assert "--overwrite" in said
+    assert snapshot(tmp_path / "out") == before
+    assert cli.main(["run", *small, "--epochs", "2", "--overwrite"]) == 0
+
+
+def test_a_variant_that_the_connectome_cannot_serve_is_told(small, capsys, monkeypatch, tmp_path):
+    bare = connectome(12, synapse_index=[[], []], count=[])
+    monkeypatch.setattr(StudyConfig, "load_connectome", lambda self: bare)
+    assert cli.main(["run", *small, "--variants", "WD*C*"]) == 2
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    assert captured.err.splitlines()[-1].startswith("graphcortex: error: C* compares with the anatomy")
+
+
+def test_a_folder_that_cannot_be_made_is_named(small, capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    said = told(capsys, cli.main(["run", *small, "--out", str(tmp_path / "file" / "out")]))
+    assert str(tmp_path / "file") in said
+
+
+BAD_OPTIONS = {
+    "an unknown variant": (["--variants", "W", "WC"], "must have a distance, D or D*: got 'WC'"),
+    "an unknown task": (["--tasks", "juggling"], "got 'juggling'"),
+    "no seeds": (["--seeds", "0"], "seeds must be a whole number of at least 1, got 0"),
+    "seeds as text": (["--seeds", "three"], "'three'"),
+    "an unknown arm": (["--recurrence", "positive"], "positive"),
+    "an unknown device": (["--device", "tpu"], "got 'tpu'"),
+    "no variants": (["--variants"], "variants must name at least one"),
+    "an unknown option": (["--sedes", "3"], "--sedes"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD_OPTIONS.values(), ids=BAD_OPTIONS)
+def test_a_wrong_option_is_told(capsys, arguments, message):
+    assert message in refused(capsys, "run", *arguments)
+
+
+def test_an_unknown_command_is_told(capsys):
+    assert "nonsense" in refused(capsys, "nonsense")
+
+
+def test_an_example_exits_with_2(capsys, tmp_path):
+    default = StudyConfig(field="3_2_1", data_root=tmp_path / "none", out=tmp_path / "out")
+    with pytest.raises(SystemExit) as caught:
+        cli.run_example(default, "Words.", [])
+    assert "unknown field '3_2_1'" in told(capsys, caught.value.code)
+
+
+def test_without_its_extra_the_command_line_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "tyro", None)
+    assert "pip install 'graphcortex[study]'" in told(capsys, cli.main(["info"]))
+
+
+def test_a_message_of_several_lines_is_told_on_one(monkeypatch, capsys):
+    def wrong(config):
+        raise ValueError("first\n  second")
+
+    monkeypatch.setattr(cli, "run", wrong)
+    assert told(capsys, cli.main(["run"])) == "graphcortex: error: first second\n"
+
+
+def test_a_fault_of_the_program_is_not_hidden(monkeypatch):
+    def wrong(config):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(cli, "run", wrong)
+    with pytest.raises(RuntimeError, match="a bug"):
+        cli.main(["run"])
+
+
+def test_the_process_exits_with_the_code_and_prints_no_traceback(tmp_path):
+    command = [sys.executable, "-m", "graphcortex.cli", "info", "--field", "3_2_1", "--data-root", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("graphcortex: error: unknown field '3_2_1'")
+    assert done.stderr.count("\n") == 1
+
+
+# --- fetch and info
+
+
+def test_fetch_reads_what_is_there_and_says_how_large_it_is(capsys, tmp_path):
+    for name in ("1_2_3", "1_2_4", "1_2_5"):
+        write_field(tmp_path, name)
+    assert cli.main(["fetch", "--fields", "1_2_4", "1_2_3", "--data-root", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["1_2_3", "1_2_4", f"in {tmp_path}"]
+    assert lines[0].startswith("1_2_3: 5 neurons, ")
+
+
+def test_fetch_of_a_file_that_nobody_released_is_told(capsys, tmp_path):
+    folder = write_field(tmp_path, "1_2_3", without=("corr",))
+    said = told(capsys, cli.main(["fetch", "--fields", "1_2_3", "--data-root", str(tmp_path)]))
+    assert str(folder / "corr_matrix.npy") in said
+
+
+def test_fetch_all_is_all_also_where_some_are_there(monkeypatch, capsys, tmp_path):
+    """One released field lies in the root; without names, MicronsFields would take it for everything."""
+    write_field(tmp_path, "6_6_2")
+    asked = []
+
+    class Fields(list):
+        names = ()
+
+        def __init__(self, root, names):
+            asked.append((root, names))
+
+    monkeypatch.setattr(cli, "MicronsFields", Fields)
+    assert cli.main(["fetch", "--fields", "all", "--data-root", str(tmp_path)]) == 0
+    assert asked == [(tmp_path, list(released_files()))]
+    assert len(released_files()) == 56
+
+
+def test_fetch_goes_to_the_default_root(monkeypatch, capsys, tmp_path):
+    write_field(tmp_path / "microns-fields", "1_2_3")
+    monkeypatch.setenv("GRAPHCORTEX_DATA", str(tmp_path))
+    assert cli.main(["fetch", "--fields", "1_2_3"]) == 0
+    assert capsys.readouterr().out.endswith(f"in {tmp_path / 'microns-fields'}\n")
+
+
+def test_info_prints_the_connectome(capsys, tmp_path):
+    write_field(tmp_path, "1_2_3")
+    assert cli.main(["info", "--field", "1_2_3", "--data-root", str(tmp_path)]) == 0
+    assert "5 neurons: pos" in capsys.readouterr().out
+    assert cli.main(["info"]) == 0
+    assert "SyntheticCortex" in capsys.readouterr().out

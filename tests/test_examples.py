@@ -1,0 +1,147 @@
+"""The examples run as a user runs them, and what they assert can fail."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from graphcortex.cli import run_example
+from graphcortex.study import METRICS, Protocol, StudyConfig
+from graphcortex.tasks import TASKS
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+NAMES = ["one_choice_inference", "go_nogo", "perceptual_decision"]
+FIELDS = ["4_7_2", "5_3_2", "5_3_8", "6_6_2", "9_3_2"]
+
+
+def example(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def check_folder(out: Path, task: str, slugs: list[str], variants: list[str]) -> None:
+    """Check that a study of one seed wrote all it should, whole."""
+    runs = pd.read_csv(out / "runs.csv")
+    assert runs["variant"].tolist() == variants
+    assert set(runs["task"]) == {task}
+    assert runs["accuracy"].between(0, 1).all()
+    table = pd.read_csv(out / "table.csv")
+    assert len(table) == len(variants) * len(METRICS)
+    assert table.query("metric == 'accuracy'")["mean"].notna().all()
+    for slug in slugs:
+        with np.load(out / "runs" / task / f"{slug}-free-seed0" / "weights.npz") as arrays:
+            assert np.isfinite(arrays["rnn.edge_weight"]).all()
+            assert not np.array_equal(arrays["rnn.edge_weight"], arrays["initial_edge_weight"])
+    figures = {path.name for path in (out / "figures" / task).iterdir()}
+    assert figures == {"learning-curves.png"} | {f"{slug}-{kind}.png" for slug in slugs for kind in ("space", "matrix")}
+
+
+def test_there_is_one_example_per_task():
+    assert sorted(NAMES) == sorted(TASKS)
+    assert set(NAMES) <= {path.stem for path in EXAMPLES.glob("*.py")}
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_an_example_may_be_imported_without_running(path, capsys):
+    assert example(path.stem).__doc__
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_runs_as_a_script_on_the_default(name, tmp_path):
+    """Run away from the checkout, so that nothing is read from it and nothing is left in it."""
+    command = [sys.executable, str(EXAMPLES / f"{name}.py"), "--epochs", "1", "--seeds", "1", "--variants", "W"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"{name}, free recurrence (chance" in done.stdout
+    assert "1/1" in done.stderr  # the bar
+    check_folder(tmp_path / "results" / name, name, ["W"], ["W"])
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("field", FIELDS)
+def test_an_example_runs_on_a_real_field(name, field, microns_root, tmp_path, monkeypatch, capsys):
+    """All that a user's command does, with fewer trials and nulls; and with both variants for one task, to save time."""
+    variants = {"W*D*C": "WstarDstarC", "W*D*C*": "WstarDstarCstar"}
+    if name != "go_nogo":
+        del variants["W*D*C"]
+    few = property(lambda self: replace(Protocol(num_train=128, num_test=64, num_nulls=5), epochs=self.epochs))
+    monkeypatch.setattr(StudyConfig, "protocol", few)
+    module = example(name)
+    arguments = ["--field", field, "--data-root", str(microns_root), "--variants", *variants, "--seeds", "1"]
+    results = run_example(module.DEFAULT, module.__doc__, [*arguments, "--epochs", "1", "--out", str(tmp_path / "out")])
+    module.check(results)
+    check_folder(tmp_path / "out", name, list(variants.values()), list(variants))
+    assert "W*D*C*" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_defaults_are_of_one_task_and_ten_epochs(name):
+    module = example(name)
+    assert replace(StudyConfig(), tasks=(name,), out=Path("results") / name) == module.DEFAULT
+    assert name == module.TASK
+    assert f"examples/{name}.py --help" in module.__doc__
+
+
+# --- what they assert
+
+
+def results(name: str, runs: dict[str, list[float]], **config) -> SimpleNamespace:
+    """Return results of one task: accuracies of each variant."""
+    rows = [
+        {"variant": variant, "accuracy": accuracy, "test_accuracy": accuracy}
+        for variant, accuracies in runs.items()
+        for accuracy in accuracies
+    ]
+    seeds = len(next(iter(runs.values())))
+    given = StudyConfig(**{"tasks": (name,), "variants": tuple(runs), "seeds": seeds, **config})
+    return SimpleNamespace(config=given, runs=pd.DataFrame(rows))
+
+
+GOOD = {"W*D*C": [0.8, 0.85], "W": [0.5, 0.5]}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_claims_hold_of_good_results(name):
+    example(name).check(results(name, GOOD, field="6_6_2"))
+    example(name).check(results(name, {"W": [0.1]}, epochs=1))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("runs", "config"),
+    {
+        "a run is missing": (GOOD, {"seeds": 3}),
+        "no accuracy": ({"W": [1.5]}, {}),
+        "NaN": ({"W": [float("nan")]}, {}),
+    }.values(),
+    ids=["a run is missing", "no accuracy", "NaN"],
+)
+def test_the_claims_fail_of_results_that_are_none(name, runs, config):
+    with pytest.raises(AssertionError):
+        example(name).check(results(name, runs, **config))
+
+
+def test_each_claim_can_fail():
+    with pytest.raises(AssertionError, match="W"):
+        example("go_nogo").check(results("go_nogo", {"W*D*C": [0.6], "W": [0.5]}, field="6_6_2"))
+    example("go_nogo").check(results("go_nogo", {"W*D*C": [0.6], "W": [0.5]}))  # claimed of that field alone
+    with pytest.raises(AssertionError, match="better than guess"):
+        example("one_choice_inference").check(results("one_choice_inference", {"W*D*C": [0.3, 0.5]}))
+    with pytest.raises(AssertionError):
+        example("perceptual_decision").check(results("perceptual_decision", {"W": [0.95]}))

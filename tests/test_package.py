@@ -1,0 +1,127 @@
+"""The package as a whole: importing it costs nothing, its names exist, and its rooms keep to their layers."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import graphcortex
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# What the extras bring. The library works without any of it, up to the moment it is needed.
+OPTIONAL = [
+    "torch_scatter", "caveclient", "sklearn", "h5py", "dask", "distributed", "statsmodels", "matplotlib", "plotly",
+    "jinja2", "tyro", "neurogym", "networkx", "bct",
+]  # fmt: skip
+HEAVY = ["torch", "torch_geometric", "numpy", "scipy", "pandas", "igraph", "pyarrow", "pooch", *OPTIONAL]
+
+
+def run_python(code: str, *options: str) -> str:
+    """Run code in a fresh interpreter, away from the checkout, and return all it printed."""
+    done = subprocess.run(
+        [sys.executable, *options, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_importing_the_package_loads_nothing_heavy_and_says_nothing():
+    said = run_python(
+        f"""
+        import sys
+        before = set(sys.modules)
+        import graphcortex
+        dir(graphcortex)
+        loaded = {{name.split(".")[0] for name in set(sys.modules) - before}}
+        assert not loaded & set({HEAVY!r}), sorted(loaded & set({HEAVY!r}))
+        rooms = [name for name in sys.modules if name.startswith("graphcortex.")]
+        assert not rooms, rooms
+        """,
+        "-Werror",
+    )
+    assert said == ""
+
+
+def test_every_room_imports_without_the_extras_and_touches_no_global_generator():
+    """Only `testing` needs more: it is made of hypothesis strategies."""
+    run_python(
+        f"""
+        import importlib, pkgutil, random, sys
+        import numpy as np, torch, torch_geometric
+
+        for name in {OPTIONAL!r}:  # from here on, importing one fails as if it were not installed
+            for loaded in [m for m in sys.modules if m.split(".")[0] == name]:
+                del sys.modules[loaded]
+            sys.modules[name] = None
+
+        def states():
+            kind, keys, *rest = np.random.get_state()
+            return random.getstate(), (kind, keys.tolist(), *rest), torch.get_rng_state().tolist()
+
+        def settings():
+            return torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads(), np.geterr()
+
+        before = states(), settings()
+        import graphcortex
+        for module in pkgutil.walk_packages(graphcortex.__path__, "graphcortex."):
+            if not module.name.startswith("graphcortex.testing"):
+                importlib.import_module(module.name)
+        assert (states(), settings()) == before
+        """
+    )
+
+
+def test_figures_load_matplotlib_when_one_is_drawn():
+    run_python("import sys, graphcortex.viz; assert 'matplotlib' not in sys.modules")
+
+
+def test_a_missing_extra_is_named_where_it_is_needed():
+    said = run_python(
+        """
+        import sys
+        sys.modules["matplotlib"] = None
+        import torch
+        from graphcortex.viz import plot_matrix
+        try:
+            plot_matrix(torch.zeros(2, 0).long(), torch.zeros(0), 3)
+        except ImportError as error:
+            print(error)
+        """
+    )
+    assert "needs matplotlib, which is not installed: pip install 'graphcortex[study]'" in said
+
+
+@pytest.mark.parametrize("name", graphcortex.__all__)
+def test_every_public_name_is_there(name):
+    assert getattr(graphcortex, name) is not None
+    assert name in dir(graphcortex)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'graphcortex' has no attribute 'nonsense'"):
+        graphcortex.nonsense  # noqa: B018
+
+
+def test_version_is_the_installed_one():
+    assert importlib.metadata.version("graphcortex") == graphcortex.__version__
+
+
+def test_rooms_keep_to_their_layers():
+    """The contracts stand in setup.cfg; `make lint` checks the same."""
+    importlinter = pytest.importorskip("importlinter.cli", reason="the extra [dev] is not installed")
+    code = (
+        f"import os, sys; os.chdir({str(ROOT)!r}); from importlinter.cli import lint_imports; sys.exit(lint_imports())"
+    )
+    assert importlinter is not None
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
