@@ -66,7 +66,9 @@ def check_edge_index(edge_index: torch.Tensor, num_nodes: int, name: str = "edge
     if edge_index.numel():
         low, high = (int(v) for v in torch.aminmax(edge_index))
         if low < 0 or high >= num_nodes:
-            raise ValueError(f"{name} must lie in 0 .. {num_nodes - 1} (num_nodes is {num_nodes}), got {low} .. {high}.")
+            raise ValueError(
+                f"{name} must lie in 0 .. {num_nodes - 1} (num_nodes is {num_nodes}), got {low} .. {high}."
+            )
 
 
 def check_edge_values(values: torch.Tensor, edge_index: torch.Tensor, name: str = "edge_weight") -> None:
