@@ -71,6 +71,27 @@ def check_edge_index(edge_index: torch.Tensor, num_nodes: int, name: str = "edge
             )
 
 
+def check_nodes(nodes: Any, num_nodes: int, name: str) -> torch.Tensor:
+    """Return distinct neurons as an int64 tensor of shape ``(M,)`` with M of at least 1.
+
+    Raises:
+        ValueError: If they are not whole numbers in ``0 .. num_nodes - 1``, each named once.
+    """
+    try:
+        found = torch.as_tensor(nodes)
+    except (TypeError, ValueError, RuntimeError):
+        found = torch.empty(0)
+    if found.dim() != 1 or found.numel() == 0 or found.dtype != torch.int64:
+        got = f"{found.dtype} of shape {tuple(found.shape)}"
+        raise ValueError(f"{name} must be a list of neurons, int64 of shape (M,) with M of at least 1; got {got}.")
+    low, high = (int(v) for v in torch.aminmax(found))
+    if low < 0 or high >= num_nodes:
+        raise ValueError(f"{name} must lie in 0 .. {num_nodes - 1} (num_nodes is {num_nodes}), got {low} .. {high}.")
+    if found.unique().numel() != found.numel():
+        raise ValueError(f"{name} must name each neuron once, got {found.numel() - found.unique().numel()} repeats.")
+    return found
+
+
 def check_edge_values(values: torch.Tensor, edge_index: torch.Tensor, name: str = "edge_weight") -> None:
     """Check that ``values`` is floating point, with one entry per edge, on the device of ``edge_index``.
 

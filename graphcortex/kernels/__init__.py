@@ -1,6 +1,8 @@
 """How it runs: the only code that knows devices and backends."""
 
-from graphcortex.kernels.backends import BACKENDS, choose_backend, installed_backends, sddmm, use_backend
+from graphcortex.kernels.backends import BACKENDS, choose_backend, installed_backends, use_backend
+from graphcortex.kernels.exchange import Exchange
+from graphcortex.kernels.products import sddmm, spmm
 from graphcortex.kernels.scan import recurrent_scan
 from graphcortex.kernels.structure import (
     GraphStructure,
@@ -12,6 +14,7 @@ from graphcortex.kernels.structure import (
 
 __all__ = [
     "BACKENDS",
+    "Exchange",
     "GraphStructure",
     "choose_backend",
     "complete_edge_index",
@@ -21,5 +24,6 @@ __all__ = [
     "matrix_to_edges",
     "recurrent_scan",
     "sddmm",
+    "spmm",
     "use_backend",
 ]

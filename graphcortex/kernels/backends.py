@@ -1,23 +1,23 @@
 """One recurrent product, ``W^T h``, four ways; and the one door that chooses among them.
 
-Every backend takes the weights in the order of ``structure.edge_index`` and states whose *last* dimension is the neuron:
+Every backend takes the weights in the order of ``structure.edge_index`` and states whose *first* dimension is the neuron:
 
-    propagate(h)[..., j] = sum over edges e = (i -> j) of w_e h[..., i]
+    propagate(h)[j] = sum over edges e = (i -> j) of w_e h[i]
 """
 
 from __future__ import annotations
 
 import contextlib
 import contextvars
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 
 from graphcortex._checks import check_choice
 from graphcortex._optional import is_installed, require
 from graphcortex._typing import EdgeValues
-from graphcortex.kernels.structure import GraphStructure, edges_to_matrix, matrix_to_edges
+from graphcortex.kernels.products import sddmm, spmm
+from graphcortex.kernels.structure import GraphStructure, matrix_to_edges
 
 BACKENDS = ("dense", "csr", "scatter", "reference")
 
@@ -65,22 +65,28 @@ class DenseProduct:
 
     def __init__(self, structure: GraphStructure, edge_weight: EdgeValues):
         self.structure = structure
-        self.matrix = edges_to_matrix(structure.edge_index, edge_weight, structure.num_nodes)
+        if structure.is_dense_view:
+            self.matrix = edge_weight.view(structure.num_nodes, structure.num_nodes)
+        else:
+            matrix = edge_weight.new_zeros(structure.num_sources, structure.num_nodes)
+            self.matrix = matrix.index_put_((*structure.edge_index,), edge_weight, accumulate=True)
 
-    def propagate_add(self, bias: torch.Tensor, h: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
-        """Write ``bias + W^T h`` to ``out``; all of shape ``(B, N)``."""
-        return torch.addmm(bias, h, self.matrix, out=out)
+    def propagate_add(self, drive: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
+        """Return ``drive + W^T h`` in new memory; all of shape ``(N, B)``."""
+        return torch.addmm(drive, self.matrix.t(), h)
 
     def propagate_back(self, delta: torch.Tensor) -> torch.Tensor:
-        """Return ``W delta``, the adjoint of the product, shape ``(B, N)``."""
-        return delta @ self.matrix.t()
+        """Return ``W delta``, the adjoint of the product, shape ``(N, B)``."""
+        return self.matrix @ delta
 
-    def edge_gradient(self, h: torch.Tensor, delta: torch.Tensor) -> EdgeValues:
-        """Return ``sum_k h[k, i_e] delta[k, j_e]`` of every edge; ``h`` and ``delta`` have shape ``(K, N)``."""
-        full = h.t() @ delta
+    def edge_gradient(self, h: Sequence[torch.Tensor], delta: Sequence[torch.Tensor]) -> EdgeValues:
+        """Return the gradient of every edge over all steps, see :func:`graphcortex.kernels.sddmm`."""
+        total = torch.zeros_like(self.matrix, dtype=torch.promote_types(self.matrix.dtype, torch.float32))
+        for at_source, at_target in zip(h, delta, strict=True):
+            total.addmm_(at_source.to(total.dtype), at_target.to(total.dtype).t())
         if self.structure.is_dense_view:
-            return full.view(-1)
-        return matrix_to_edges(full, self.structure.edge_index)
+            return total.view(-1)
+        return matrix_to_edges(total, self.structure.edge_index)
 
 
 class CsrProduct:
@@ -88,70 +94,39 @@ class CsrProduct:
 
     def __init__(self, structure: GraphStructure, edge_weight: EdgeValues):
         self.structure = structure
-        n = structure.num_nodes
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-            self.incoming = torch.sparse_csr_tensor(
-                structure.target_ptr,
-                structure.sources,
-                edge_weight[structure.by_target],
-                (n, n),
-                check_invariants=False,
-            )
-            self.outgoing = torch.sparse_csr_tensor(
-                structure.source_ptr,
-                structure.targets,
-                edge_weight[structure.by_source],
-                (n, n),
-                check_invariants=False,
-            )
+        self.edge_weight = edge_weight
+        self._incoming = self._outgoing = None  # each is needed in one direction only
 
-    def propagate_add(self, bias: torch.Tensor, h: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
-        """Write ``bias + W^T h`` to ``out``; all of shape ``(B, N)``."""
-        # The sparse product wants neurons first; the transposes are views, and the product reads strided columns well.
-        return torch.add(bias, (self.incoming @ h.t()).t(), out=out)
+    def propagate_add(self, drive: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
+        """Return ``drive + W^T h`` in new memory; all of shape ``(N, B)``."""
+        if self._incoming is None:
+            self._incoming = self.structure.incoming.arrange(self.edge_weight)
+        return spmm(self.structure.incoming, self._incoming, h).add_(drive)
 
     def propagate_back(self, delta: torch.Tensor) -> torch.Tensor:
-        """Return ``W delta``, the adjoint of the product, shape ``(B, N)``."""
-        return (self.outgoing @ delta.t()).t()
+        """Return ``W delta``, the adjoint of the product, shape ``(N, B)``."""
+        if self._outgoing is None:
+            self._outgoing = self.structure.outgoing.arrange(self.edge_weight)
+        return spmm(self.structure.outgoing, self._outgoing, delta)
 
-    def edge_gradient(self, h: torch.Tensor, delta: torch.Tensor) -> EdgeValues:
-        """Return ``sum_k h[k, i_e] delta[k, j_e]`` of every edge; ``h`` and ``delta`` have shape ``(K, N)``."""
+    def edge_gradient(self, h: Sequence[torch.Tensor], delta: Sequence[torch.Tensor]) -> EdgeValues:
+        """Return the gradient of every edge over all steps, see :func:`graphcortex.kernels.sddmm`."""
         return sddmm(self.structure, h, delta)
 
 
-def sddmm(structure: GraphStructure, h: torch.Tensor, delta: torch.Tensor, *, block_bytes: int = 2**26) -> EdgeValues:
-    r"""Compute :math:`g_e = \sum_k h_{k, i_e} \delta_{k, j_e}` of every edge, the sampled dense-dense product.
-
-    Args:
-        structure: The graph.
-        h: Values at the sources, shape ``(K, N)``.
-        delta: Values at the targets, shape ``(K, N)``.
-        block_bytes: Edges are taken in blocks whose gathered rows fill about this much memory.
-
-    Returns:
-        One value per edge, shape ``(E,)``, in the order of ``structure.edge_index``.
-    """
-    rows, columns = h.t().contiguous(), delta.t().contiguous()
-    out = h.new_empty(structure.num_edges)
-    block = max(1, block_bytes // max(1, 2 * rows.size(1) * rows.element_size()))
-    # In the order of the sources the gathered rows repeat, and stay in the cache.
-    for order in structure.by_source.split(block):
-        source, target = structure.edge_index[:, order]
-        out[order] = torch.einsum("ek,ek->e", rows[source], columns[target])
-    return out
-
-
 def reference_propagate(structure: GraphStructure, edge_weight: EdgeValues, h: torch.Tensor) -> torch.Tensor:
-    """Return ``W^T h`` by plain message passing: gather, weigh, add at the targets. Differentiable, any shape ``(..., N)``."""
+    """Return ``W^T h`` by plain message passing: gather, weigh, add at the targets. Differentiable; ``h`` is ``(N, B)``."""
     source, target = structure.edge_index
-    return torch.zeros_like(h).index_add(-1, target, h[..., source] * edge_weight)
+    return h.new_zeros(structure.num_nodes, h.size(1)).index_add(0, target, h[source] * edge_weight[:, None])
 
 
 def scatter_propagate(structure: GraphStructure, edge_weight: EdgeValues, h: torch.Tensor) -> torch.Tensor:
-    """Return ``W^T h`` by torch-scatter's segmented sum over edges sorted by target. Differentiable, any shape ``(..., N)``."""
-    messages = h[..., structure.sources] * edge_weight[structure.by_target]
-    return _SegmentSum.apply(messages, structure.target_ptr, structure.edge_index[1, structure.by_target])
+    """Return ``W^T h`` by torch-scatter's segmented sum over edges sorted by target. Differentiable; ``h`` is ``(N, B)``."""
+    edges = structure.incoming
+    messages = h[edges.index] * edges.arrange(edge_weight)[:, None]
+    ptr = edges.ptr.long()
+    segment = torch.repeat_interleave(ptr.diff(), output_size=structure.num_edges)
+    return _SegmentSum.apply(messages, ptr, segment)
 
 
 class _SegmentSum(torch.autograd.Function):
@@ -161,12 +136,12 @@ class _SegmentSum(torch.autograd.Function):
     def forward(ctx, messages, ptr, segment):
         torch_scatter = require("torch_scatter", "scatter", "backend='scatter'")
         ctx.save_for_backward(segment)
-        return torch_scatter.segment_csr(messages, ptr.expand(*messages.shape[:-1], -1), reduce="sum")
+        return torch_scatter.segment_csr(messages, ptr, reduce="sum")
 
     @staticmethod
     def backward(ctx, grad_output):
         (segment,) = ctx.saved_tensors
-        return grad_output[..., segment], None, None
+        return grad_output[segment], None, None
 
 
 def installed_backends() -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import torch
 
 from graphcortex._typing import EdgeValues
 from graphcortex.kernels.backends import CsrProduct, DenseProduct, reference_propagate, scatter_propagate
+from graphcortex.kernels.exchange import Exchange
 from graphcortex.kernels.nonlinearity import Nonlinearity, get_nonlinearity
 from graphcortex.kernels.structure import GraphStructure
 
@@ -13,6 +14,7 @@ _FUSED = {"dense": DenseProduct, "csr": CsrProduct}
 _PLAIN = {"reference": reference_propagate, "scatter": scatter_propagate}
 
 
+@torch.compiler.disable  # the loop over steps is written by hand already; traced, it would be unrolled and gain nothing
 def recurrent_scan(
     drive: torch.Tensor,
     edge_weight: EdgeValues,
@@ -23,29 +25,33 @@ def recurrent_scan(
     alpha: float = 1.0,
     backend: str = "dense",
     return_sequence: bool = True,
+    exchange: Exchange | None = None,
 ) -> torch.Tensor:
-    r"""Run a leaky recurrent network over all steps.
+    r"""Run a leaky recurrent network over all steps, neurons first.
 
     .. math::
         h_t = (1 - \alpha) \, h_{t-1} + \alpha \, f \left( d_t + W^\top h_{t-1} \right)
 
     Args:
-        drive: What reaches each neuron from outside, input, bias and noise together, shape ``(T, B, N)``.
+        drive: What reaches each neuron from outside, input, bias and noise together, shape ``(T, N, B)``.
         edge_weight: Weight of each edge in the order of ``structure.edge_index``, shape ``(E,)``.
         structure: The graph.
-        h0: Initial state, shape ``(B, N)``.
+        h0: Initial state, shape ``(N, B)``.
         nonlinearity: relu, tanh, softplus or identity.
         alpha: Leak, the step over the time constant, in (0, 1].
         backend: dense, csr, scatter or reference.
         return_sequence: Return the states of all steps, or only the last.
+        exchange: How states reach the neurons of other processes, where the graph is spread over several.
 
     Returns:
-        The states, shape ``(T, B, N)``, or the last state, shape ``(B, N)``; ``h0`` where T = 0.
+        The states, shape ``(T, N, B)``, or the last state, shape ``(N, B)``; ``h0`` where T = 0.
     """
     if drive.size(0) == 0:
         return drive.new_empty(drive.shape) if return_sequence else h0
     if backend in _FUSED:
-        return _FusedScan.apply(drive, edge_weight, h0, structure, nonlinearity, alpha, backend, return_sequence)
+        keep = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (drive, edge_weight, h0))
+        options = (structure, nonlinearity, alpha, backend, return_sequence, exchange, keep)
+        return _FusedScan.apply(drive, edge_weight, h0, *options)
     f = get_nonlinearity(nonlinearity).forward
     h, states = h0, []
     for d in drive:
@@ -58,37 +64,43 @@ def recurrent_scan(
 
 
 class _FusedScan(torch.autograd.Function):
-    """The scan with its own backward: the states are written once, and the edge gradient is one product over all steps."""
+    """The scan with its own backward: each state is written once, and the edge gradient is one product over all steps."""
 
     @staticmethod
-    def forward(ctx, drive, edge_weight, h0, structure, nonlinearity, alpha, backend, return_sequence):
+    def forward(ctx, drive, edge_weight, h0, structure, nonlinearity, alpha, backend, return_sequence, exchange, keep):
         f = get_nonlinearity(nonlinearity)
         product = _FUSED[backend](structure, edge_weight)
-        num_steps = drive.size(0)
-        active = torch.empty_like(drive)  # f(pre-activation) of every step
-        states = active if alpha == 1.0 else torch.empty_like(drive)
-        h = h0
-        for t in range(num_steps):
-            f.forward_(product.propagate_add(drive[t], h, out=active[t]))
-            if alpha != 1.0:
-                torch.lerp(h, active[t], alpha, out=states[t])
-            h = states[t]
-        ctx.save_for_backward(edge_weight, h0, active, states)
+        h = h0.contiguous()
+        active, states = [], [h]
+        for d in drive:
+            seen = h if exchange is None else exchange.gather(h)
+            now = f.forward_(product.propagate_add(d, seen))
+            h = now if alpha == 1.0 else torch.lerp(h, now, alpha)
+            if keep:
+                active.append(now)
+            if keep or return_sequence:
+                states.append(h)
+        if keep:
+            ctx.num_steps = len(active)
+            # Without a leak the states but the first are what was active.
+            ctx.save_for_backward(edge_weight, *active, *(states[:-1] if alpha != 1.0 else states[:1]))
         ctx.structure, ctx.f, ctx.alpha, ctx.backend = structure, f, alpha, backend
-        ctx.return_sequence = return_sequence
+        ctx.return_sequence, ctx.exchange = return_sequence, exchange
         # A caller may change what it is given in place; what backward needs must not change with it.
-        return states.clone() if return_sequence else states[-1].clone()
+        return torch.stack(states[1:]) if return_sequence else h.clone()
 
     @staticmethod
     def backward(ctx, grad_output):
-        edge_weight, h0, active, states = ctx.saved_tensors
+        edge_weight, *kept = ctx.saved_tensors
+        active = kept[: ctx.num_steps]
+        before = kept[ctx.num_steps :] if ctx.alpha != 1.0 else [kept[-1], *active[:-1]]
         with torch.no_grad():
-            gradients = _scan_backward(ctx, grad_output, edge_weight, h0, active, states)
+            gradients = _scan_backward(ctx, grad_output, edge_weight, active, before)
         if torch.is_grad_enabled():
             # torch's once_differentiable would let these pass as constants wherever grad_output is one, as that of a sum is.
-            anchor = torch.empty(0, requires_grad=True, device=active.device)
+            anchor = torch.empty(0, requires_grad=True, device=grad_output.device)
             gradients = tuple(g if g is None else _DifferentiableOnce.apply(anchor, g) for g in gradients)
-        return *gradients, None, None, None, None, None
+        return *gradients, None, None, None, None, None, None, None
 
 
 class _DifferentiableOnce(torch.autograd.Function):
@@ -106,32 +118,37 @@ class _DifferentiableOnce(torch.autograd.Function):
         )
 
 
-def _scan_backward(ctx, grad_output, edge_weight, h0, active, states):
-    """Walk the steps backward; return the gradients of the drive, the weights and the initial state."""
+def _scan_backward(ctx, grad_output, edge_weight, active, before):
+    """Walk the steps backward; return the gradients of the drive, the weights and the initial state.
+
+    ``active`` holds f(pre-activation) of every step, and ``before`` the state that each step began with.
+    """
     f: Nonlinearity = ctx.f
-    alpha = ctx.alpha
+    alpha, exchange = ctx.alpha, ctx.exchange
     product = _FUSED[ctx.backend](ctx.structure, edge_weight)
-    num_steps = active.size(0)
-    delta = torch.empty_like(active)  # gradient at the pre-activation of every step
+    num_steps = len(active)
+    delta = grad_output.new_empty(num_steps, *active[0].shape)  # gradient at the pre-activation of every step
     # A gradient that vanishes over the steps passes through the subnormal numbers, on which a CPU is some ten times slower. What
     # is below this bound has no digit left in a product, so it is zero.
-    vanished = torch.finfo(active.dtype).tiny / torch.finfo(active.dtype).eps
-    grad = grad_output[-1] if ctx.return_sequence else grad_output
+    vanished = torch.finfo(delta.dtype).tiny / torch.finfo(delta.dtype).eps
+    grad = (grad_output[-1] if ctx.return_sequence else grad_output).contiguous()
     for t in range(num_steps - 1, -1, -1):
         grad_step = f.backward(grad if alpha == 1.0 else alpha * grad, active[t])
         torch.hardshrink(grad_step, vanished, out=delta[t])
         if t == 0 and not ctx.needs_input_grad[2]:
             break
-        before = product.propagate_back(delta[t])
+        sent = product.propagate_back(delta[t])
+        if exchange is not None:
+            sent = exchange.reduce(sent)
         if alpha != 1.0:
-            before = before.add(grad, alpha=1 - alpha)
+            sent.add_(grad, alpha=1 - alpha)
         if ctx.return_sequence and t > 0:
-            before = before + grad_output[t - 1]
-        grad = before
+            sent.add_(grad_output[t - 1])
+        grad = sent
     grad_weight = None
     if ctx.needs_input_grad[1]:
-        n = active.size(-1)
-        grad_weight = product.edge_gradient(states[:-1].reshape(-1, n), delta[1:].reshape(-1, n))
-        if bool(h0.any()):
-            grad_weight = grad_weight + product.edge_gradient(h0, delta[0])
+        # A network that starts from rest gets nothing from its first step.
+        first = 0 if exchange is not None or bool(before[0].any()) else 1
+        seen = before[first:] if exchange is None else exchange.gather_steps(before)
+        grad_weight = product.edge_gradient(seen, delta[first:]).to(edge_weight.dtype)
     return delta, grad_weight, grad if ctx.needs_input_grad[2] else None

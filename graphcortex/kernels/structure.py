@@ -1,73 +1,106 @@
-"""What the kernels need to know of a graph: its edges in both orders. Built once per graph and kept."""
+"""What the kernels need to know of a graph: its edges in the orders they are walked in. Each is made once, when it is needed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
 from graphcortex._checks import check_count, check_edge_index
 from graphcortex._typing import EdgeIndex, EdgeValues
 
+# Nodes of a block of sources: with 256 columns of float32 a block's rows take 6 MB, which a shared cache holds beside the rest.
+BLOCK_NODES = 6144
+# A block with fewer edges per target than this spends its time on finding the next row.
+BLOCK_EDGES_PER_ROW = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Compressed:
+    """Edges grouped by one of their ends, in compressed rows.
+
+    Attributes:
+        ptr: Where the edges of each row begin, shape ``(rows + 1,)``; int32 where it is enough.
+        index: The other end of each edge, ascending within a row, shape ``(E,)``, in the type of ``ptr``.
+        order: Position of each of these edges in the order of the caller, shape ``(E,)``; None where the two orders are one.
+        num_columns: Number of nodes that ``index`` may name.
+    """
+
+    ptr: torch.Tensor
+    index: torch.Tensor
+    order: torch.Tensor | None
+    num_columns: int
+
+    @property
+    def num_rows(self) -> int:
+        """Number of rows."""
+        return self.ptr.numel() - 1
+
+    def arrange(self, edge_values: EdgeValues) -> EdgeValues:
+        """Bring values from the caller's order into this one."""
+        return edge_values if self.order is None else edge_values[self.order]
+
+    def restore(self, values: EdgeValues) -> EdgeValues:
+        """Bring values from this order back into the caller's."""
+        if self.order is None:
+            return values
+        return torch.empty_like(values).index_copy_(0, self.order.long(), values)
+
+
+def compress(rows: torch.Tensor, columns: torch.Tensor, num_rows: int, num_columns: int) -> Compressed:
+    """Sort edges by (row, column); equal edges keep their order."""
+    key = rows * num_columns + columns
+    small = max(num_rows, num_columns, rows.numel()) < 2**31
+    dtype = torch.int32 if small else torch.int64
+    order = None
+    if not bool((key[1:] >= key[:-1]).all()):
+        order = torch.argsort(key, stable=True)
+        columns = columns[order]
+        order = order.to(dtype)
+    counts = torch.bincount(rows, minlength=num_rows)
+    ptr = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+    return Compressed(ptr.to(dtype), columns.to(dtype).contiguous(), order, num_columns)
+
 
 @dataclass(frozen=True, eq=False)
 class GraphStructure:
-    """The edges of one graph, sorted by target and by source, with the permutations between the orders.
+    """The edges of one graph and, made when they are first needed, the orders in which the kernels walk them.
 
     Attributes:
-        edge_index: Source (row 0) and target (row 1) of each edge, shape ``(2, E)``; the order in which weights are given.
-        num_nodes: Number of neurons :math:`N`.
-        by_target: Permutation that sorts the edges by (target, source), shape ``(E,)``.
-        target_ptr: Where the incoming edges of each neuron begin in that order, shape ``(N + 1,)``.
-        sources: Source of each edge in that order, shape ``(E,)``.
-        by_source: Permutation that sorts the edges by (source, target), shape ``(E,)``.
-        source_ptr: Where the outgoing edges of each neuron begin in that order, shape ``(N + 1,)``.
-        targets: Target of each edge in that order, shape ``(E,)``.
-        is_dense_view: The edges are all :math:`N^2` pairs, each once, sorted by (source, target): the weights, viewed as
-            ``(N, N)``, *are* the matrix ``W[source, target]``.
-        has_repeats: Some pair of neurons is joined by more than one edge.
+        edge_index: Source (row 0) and target (row 1) of each edge, int64, shape ``(2, E)``; the order in which weights are given.
+        num_nodes: Number of neurons :math:`N` that receive.
+        num_sources: Number of neurons that send: ``num_nodes``, but for a part of a graph that is spread over processes.
     """
 
     edge_index: EdgeIndex
     num_nodes: int
-    by_target: torch.Tensor
-    target_ptr: torch.Tensor
-    sources: torch.Tensor
-    by_source: torch.Tensor
-    source_ptr: torch.Tensor
-    targets: torch.Tensor
-    is_dense_view: bool
-    has_repeats: bool
+    num_sources: int
 
     @classmethod
-    def build(cls, edge_index: EdgeIndex, num_nodes: int) -> GraphStructure:
-        """Sort the edges both ways.
+    def build(cls, edge_index: EdgeIndex, num_nodes: int, *, num_sources: int | None = None) -> GraphStructure:
+        """Check the edges.
 
         Args:
             edge_index: Source (row 0) and target (row 1) of each edge, shape ``(2, E)``.
             num_nodes: Number of neurons.
+            num_sources: Number of neurons that send, where it is not ``num_nodes``.
 
         Raises:
-            ValueError: If the edges do not fit ``num_nodes``.
+            ValueError: If the edges do not fit the numbers of neurons.
         """
         num_nodes = check_count(num_nodes, "num_nodes")
-        check_edge_index(edge_index, num_nodes)
-        source, target = edge_index
-        by_source = torch.argsort(source * num_nodes + target, stable=True)
-        by_target = torch.argsort(target * num_nodes + source, stable=True)
-        key = (source * num_nodes + target)[by_source]
-        return cls(
-            edge_index=edge_index,
-            num_nodes=num_nodes,
-            by_target=by_target,
-            target_ptr=_pointers(target, num_nodes),
-            sources=source[by_target],
-            by_source=by_source,
-            source_ptr=_pointers(source, num_nodes),
-            targets=target[by_source],
-            is_dense_view=is_dense_view(edge_index, num_nodes),
-            has_repeats=bool((key[1:] == key[:-1]).any()),
-        )
+        if num_sources is None:
+            check_edge_index(edge_index, num_nodes)
+            return cls(edge_index, num_nodes, num_nodes)
+        num_sources = check_count(num_sources, "num_sources")
+        check_edge_index(edge_index, max(num_nodes, num_sources))
+        for row, limit, name in ((0, num_sources, "num_sources"), (1, num_nodes, "num_nodes")):
+            if edge_index.size(1) and int(edge_index[row].max()) >= limit:
+                raise ValueError(
+                    f"edge_index must name neurons below {name} = {limit} in row {row}, got {int(edge_index[row].max())}."
+                )
+        return cls(edge_index, num_nodes, num_sources)
 
     @property
     def num_edges(self) -> int:
@@ -77,18 +110,58 @@ class GraphStructure:
     @property
     def density(self) -> float:
         """Edges per ordered pair of neurons, self-connections counted as pairs."""
-        return self.num_edges / self.num_nodes**2
+        return self.num_edges / (self.num_nodes * self.num_sources)
+
+    @cached_property
+    def incoming(self) -> Compressed:
+        """The edges by target: a row for each neuron, of those that send to it."""
+        return compress(self.edge_index[1], self.edge_index[0], self.num_nodes, self.num_sources)
+
+    @cached_property
+    def outgoing(self) -> Compressed:
+        """The edges by source: a row for each neuron, of those it sends to."""
+        return compress(self.edge_index[0], self.edge_index[1], self.num_sources, self.num_nodes)
+
+    @cached_property
+    def blocks(self) -> tuple[tuple[int, int, Compressed], ...]:
+        """The edges by target within blocks of sources, each block with its first and last source.
+
+        What is read of the sources of one block stays in the cache while the targets are walked.
+        """
+        edges, n = self.incoming, self.num_sources
+        most = int(self.num_edges / (self.num_nodes * BLOCK_EDGES_PER_ROW))
+        count = max(1, min(-(-n // BLOCK_NODES), most))
+        if count == 1:
+            return ((0, n, edges),)
+        size = -(-n // count)
+        rows = torch.repeat_interleave(edges.ptr.diff())
+        in_order = torch.arange(self.num_edges, device=rows.device) if edges.order is None else edges.order
+        parts = []
+        for first in range(0, n, size):
+            last = min(first + size, n)
+            chosen = ((edges.index >= first) & (edges.index < last)).nonzero().squeeze(1)
+            counts = torch.bincount(rows[chosen], minlength=self.num_nodes)
+            ptr = torch.cat([counts.new_zeros(1), counts.cumsum(0)]).to(edges.ptr.dtype)
+            index = edges.index[chosen] - first
+            parts.append((first, last, Compressed(ptr, index, in_order[chosen].to(index.dtype), last - first)))
+        return tuple(parts)
+
+    @cached_property
+    def is_dense_view(self) -> bool:
+        """Whether the weights, viewed as ``(N, N)``, *are* the matrix ``W[source, target]``; see :func:`is_dense_view`."""
+        return self.num_sources == self.num_nodes and is_dense_view(self.edge_index, self.num_nodes)
+
+    @cached_property
+    def has_repeats(self) -> bool:
+        """Whether some pair of neurons is joined by more than one edge."""
+        key = (self.edge_index[1] * self.num_sources + self.edge_index[0]).sort().values
+        return bool((key[1:] == key[:-1]).any())
 
     def to(self, device: torch.device | str) -> GraphStructure:
         """Return this structure on ``device`` (itself, if it is there)."""
         if self.edge_index.device == torch.device(device):
             return self
-        return GraphStructure.build(self.edge_index.to(device), self.num_nodes)
-
-
-def _pointers(nodes: torch.Tensor, num_nodes: int) -> torch.Tensor:
-    counts = torch.bincount(nodes, minlength=num_nodes)
-    return torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+        return GraphStructure(self.edge_index.to(device), self.num_nodes, self.num_sources)
 
 
 def is_dense_view(edge_index: EdgeIndex, num_nodes: int) -> bool:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
+from torch.utils.checkpoint import checkpoint
+from torch_geometric.data import Data
 from torch_geometric.nn import MessagePassing
 
-from graphcortex._checks import check_choice, check_count, check_edge_values, check_number
+from graphcortex._checks import check_choice, check_count, check_edge_values, check_finite, check_nodes, check_number
 from graphcortex._random import as_generator
 from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
 from graphcortex.kernels import BACKENDS, GraphStructure, choose_backend, recurrent_scan
@@ -34,12 +37,17 @@ class GraphRNN(MessagePassing):
         batch_first: Inputs and outputs are ``(B, T, ...)`` in place of ``(T, B, ...)``.
         alpha: Time step over time constant, in (0, 1]; 1 is a network without leak.
         noise: Standard deviation of the noise on the pre-activation of each neuron and step, in training mode only.
-        backend: How the recurrent product runs: dense, csr, scatter, reference, or auto, which goes by the density of the graph.
+        backend: How the recurrent product runs: dense, csr, scatter, reference, or auto, which takes the faster of dense and csr.
+        input_nodes: Neurons that the inputs reach, int64, shape ``(M,)``; all if None.
+        output_nodes: Neurons whose states are the output, int64, shape ``(O,)``; all if None. ``h_n`` always has all.
+        checkpoint_every: Keep the states of every k-th step only and compute the others again in the backward pass: the memory
+            is that of ``T / k + k`` steps in place of T, for about a third more time. 0 keeps all.
 
     Attributes:
         edge_weight: Weight of each edge, a Parameter of shape ``(E,)``.
-        input_weight: Weights of the inputs, a Parameter of shape ``(I, N)``.
+        input_weight: Weights of the inputs, a Parameter of shape ``(I, N)``, or ``(I, M)`` with ``input_nodes``.
         bias: Bias of each neuron, a Parameter of shape ``(N,)``, or None.
+        graph_ptr: Where each graph of a batch begins, shape ``(G + 1,)``, or None; see :meth:`from_graph`.
 
     Raises:
         ValueError: If an argument is out of range, or the edges do not fit ``num_nodes``.
@@ -63,6 +71,9 @@ class GraphRNN(MessagePassing):
         alpha: float = 1.0,
         noise: float = 0.0,
         backend: str = "auto",
+        input_nodes: torch.Tensor | Sequence[int] | None = None,
+        output_nodes: torch.Tensor | Sequence[int] | None = None,
+        checkpoint_every: int = 0,
     ):
         super().__init__(aggr="add", node_dim=0)
         self.input_size = check_count(input_size, "input_size")
@@ -75,16 +86,61 @@ class GraphRNN(MessagePassing):
         self.alpha = check_number(alpha, "alpha", above=0, maximum=1)
         self.noise = check_number(noise, "noise", minimum=0)
         self.backend = check_choice(backend, "backend", ("auto", *BACKENDS))
-        self.register_buffer("edge_index", self._structure.edge_index, persistent=True)
-        self.edge_weight = nn.Parameter(torch.empty(edge_index.size(1), device=edge_index.device))
-        self.input_weight = nn.Parameter(torch.empty(self.input_size, self.num_nodes, device=edge_index.device))
-        self.bias = nn.Parameter(torch.empty(self.num_nodes, device=edge_index.device)) if bias else None
+        self.checkpoint_every = check_count(checkpoint_every, "checkpoint_every", minimum=0)
+        device = edge_index.device
+        self.register_buffer("edge_index", self._structure.edge_index)
+        for name, nodes in (("input_nodes", input_nodes), ("output_nodes", output_nodes)):
+            self.register_buffer(name, None if nodes is None else check_nodes(nodes, self.num_nodes, name).to(device))
+        self.register_buffer("graph_ptr", None)
+        num_inputs = self.num_nodes if self.input_nodes is None else self.input_nodes.numel()
+        self.edge_weight = nn.Parameter(torch.empty(edge_index.size(1), device=device))
+        self.input_weight = nn.Parameter(torch.empty(self.input_size, num_inputs, device=device))
+        self.bias = nn.Parameter(torch.empty(self.num_nodes, device=device)) if bias else None
         self.reset_parameters(rng=0)
+
+    @classmethod
+    def from_graph(cls, graph: Data, input_size: int, **options) -> GraphRNN:
+        """Make a network of a PyG graph, or one network of all graphs in a PyG ``Batch``.
+
+        The graphs of a batch stay apart, as a disjoint union does: an ensemble of seeds or variants runs in one scan. Every member
+        sees the same inputs through input weights of its own; :meth:`split` parts the states again.
+
+        Args:
+            graph: ``Data`` or ``Batch`` with ``edge_index`` and, where the weights shall start there, ``edge_weight``; a
+                :meth:`graphcortex.data.Connectome.wiring` is one.
+            input_size: Number of input channels I.
+            **options: As the arguments of the class.
+
+        Raises:
+            ValueError: If the graph has no ``edge_index``, or an argument is out of range.
+
+        Example:
+            >>> from torch_geometric.data import Batch, Data
+            >>> pair = Data(edge_index=torch.tensor([[0, 1], [1, 0]]), num_nodes=2)
+            >>> rnn = GraphRNN.from_graph(Batch.from_data_list([pair, pair, pair]), input_size=1)
+            >>> [tuple(states.shape) for states in rnn.split(rnn(torch.zeros(5, 4, 1))[0])]
+            [(5, 4, 2), (5, 4, 2), (5, 4, 2)]
+        """
+        if getattr(graph, "edge_index", None) is None:
+            raise ValueError(
+                f"graph must be a Data or Batch with an edge_index, got {graph!r}; see Connectome.wiring()."
+            )
+        rnn = cls(input_size, graph.edge_index, graph.num_nodes, **options)
+        if graph.get("edge_weight") is not None:
+            rnn.set_edge_weight(graph.edge_weight)
+        if graph.get("ptr") is not None:
+            rnn.register_buffer("graph_ptr", graph.ptr.to(graph.edge_index.device))
+        return rnn
 
     @property
     def hidden_size(self) -> int:
         """Number of neurons, by the name that :class:`torch.nn.RNN` gives it."""
         return self.num_nodes
+
+    @property
+    def num_graphs(self) -> int:
+        """Number of graphs that run side by side: 1, unless it was made of a ``Batch``."""
+        return 1 if self.graph_ptr is None else self.graph_ptr.numel() - 1
 
     @property
     def structure(self) -> GraphStructure:
@@ -95,8 +151,10 @@ class GraphRNN(MessagePassing):
 
     def _load_from_state_dict(self, *args) -> None:
         """Load the state, and sort the edges that came with it."""
+        before = self.edge_index.clone()
         super()._load_from_state_dict(*args)
-        self._structure = GraphStructure.build(self.edge_index, self.num_nodes)
+        if not torch.equal(before, self.edge_index):
+            self._structure = GraphStructure.build(self.edge_index, self.num_nodes)
 
     def reset_parameters(self, *, rng: RandomSource) -> None:
         r"""Draw the weights anew: recurrent and input weights uniform, the bias zero.
@@ -141,7 +199,7 @@ class GraphRNN(MessagePassing):
         return edge_weight.view(-1, 1) * h_j
 
     def step(self, x: torch.Tensor, h: torch.Tensor, *, rng: RandomSource | None = None) -> torch.Tensor:
-        """Advance the network by one step, as one round of message passing.
+        """Advance the network by one step, as one round of message passing: what PyG's hooks and explainers act on.
 
         Args:
             x: Input, shape ``(B, I)``.
@@ -151,71 +209,41 @@ class GraphRNN(MessagePassing):
         Returns:
             The next state, shape ``(B, N)``.
         """
-        drive = self._drive(x, rng)
-        received = self.propagate(self.edge_index, h=h.t(), edge_weight=self.edge_weight, size=None).t()
-        active = self.activation.forward(drive + received)
+        drive = self._drive(x.unsqueeze(0), self._generator(rng, x))[0]
+        received = self.propagate(self.edge_index, h=h.t(), edge_weight=self.edge_weight, size=None)
+        active = self.activation.forward(drive + received).t()
         return active if self.alpha == 1.0 else (1 - self.alpha) * h + self.alpha * active
 
-    def _drive(self, x: torch.Tensor, rng: RandomSource | None) -> torch.Tensor:
-        flat = x.reshape(-1, self.input_size)
-        drive = flat @ self.input_weight if self.bias is None else torch.addmm(self.bias, flat, self.input_weight)
-        drive = drive.view(*x.shape[:-1], self.num_nodes)
-        if self.training and self.noise > 0:
-            if rng is None:
-                raise ValueError(
-                    f"rng must be a torch.Generator or a seed in training mode, since noise is {self.noise}."
-                )
-            generator = as_generator(rng, drive.device)
-            drive = drive + self.noise * torch.randn(
-                drive.shape, generator=generator, device=drive.device, dtype=drive.dtype
-            )
+    def _generator(self, rng: RandomSource | None, x: torch.Tensor) -> torch.Generator | None:
+        """Return the generator of the noise, or None where there is none."""
+        if not self.training or self.noise == 0:
+            return None
+        if rng is None:
+            raise ValueError(f"rng must be a torch.Generator or a seed in training mode, since noise is {self.noise}.")
+        return as_generator(rng, x.device)
+
+    def _drive(self, x: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
+        """Return what reaches each neuron from outside, shape ``(T, N, B)``, for inputs of shape ``(T, B, I)``."""
+        num_steps, num_trials, _ = x.shape
+        drive = torch.matmul(self.input_weight.t(), x.transpose(1, 2))
+        if self.input_nodes is not None:
+            everywhere = drive.new_zeros(num_steps, self.num_nodes, num_trials)
+            drive = everywhere.index_copy(1, self.input_nodes, drive)
+        if self.bias is not None:
+            drive = drive + self.bias[:, None]
+        if generator is not None:
+            # Step by step, so that the numbers are the same however the steps are cut.
+            shape = (self.num_nodes, num_trials)
+            options = {"generator": generator, "device": x.device, "dtype": drive.dtype}
+            drive = drive + self.noise * torch.stack([torch.randn(shape, **options) for _ in range(num_steps)])
         return drive
 
-    def forward(
-        self,
-        x: torch.Tensor,
-        h0: torch.Tensor | None = None,
-        *,
-        return_sequence: bool = True,
-        rng: RandomSource | None = None,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Run all time steps.
-
-        Args:
-            x: Inputs, shape ``(T, B, I)``, or ``(B, T, I)`` with ``batch_first``, or ``(T, I)`` without a batch.
-            h0: Initial state, shape ``(1, B, N)``, or ``(1, N)`` without a batch. ``None`` is zero.
-            return_sequence: With ``False`` the output is the last state alone, and the others are not copied.
-            rng: Generator or seed of the noise; needed in training mode where ``noise > 0``.
-
-        Returns:
-            The output, the states of all steps of shape ``(T, B, N)`` (``(B, T, N)`` with ``batch_first``, ``(T, N)`` without a
-            batch), or with ``return_sequence=False`` the last state of shape ``(B, N)`` (``(N,)``); and ``h_n``, the last state of
-            shape ``(1, B, N)`` (``(1, N)``).
-
-        Raises:
-            ValueError: If the shapes do not fit the network.
-        """
-        batched = x.dim() == 3
-        if x.dim() not in (2, 3) or x.size(-1) != self.input_size:
-            raise ValueError(
-                f"x must have shape {'(B, T, I)' if self.batch_first else '(T, B, I)'} or (T, I) with I = {self.input_size}, "
-                f"got {tuple(x.shape)}."
-            )
-        if not batched:
-            x = x.unsqueeze(1)
-        elif self.batch_first:
-            x = x.transpose(0, 1)
-        shape = (1, x.size(1), self.num_nodes)
-        if h0 is None:
-            h = x.new_zeros(shape[1:], dtype=self.edge_weight.dtype)
-        else:
-            h = h0 if batched else h0.unsqueeze(1)
-            if h.shape != shape:
-                expected = shape if batched else (1, self.num_nodes)
-                raise ValueError(f"h0 must have shape {expected}, got {tuple(h0.shape)}.")
-            h = h[0]
-        states = recurrent_scan(
-            self._drive(x, rng),
+    def _run(
+        self, x: torch.Tensor, h: torch.Tensor, generator: torch.Generator | None, return_sequence: bool
+    ) -> torch.Tensor:
+        """Run some steps; ``x`` is ``(T, B, I)``, ``h`` and the states are neurons first."""
+        return recurrent_scan(
+            self._drive(x, generator),
             self.edge_weight,
             self.structure,
             h,
@@ -224,20 +252,140 @@ class GraphRNN(MessagePassing):
             backend=choose_backend(self.backend, self.structure),
             return_sequence=return_sequence,
         )
-        last = h if x.size(0) == 0 else (states[-1] if return_sequence else states)
-        if not return_sequence:
-            states = last
-        elif self.batch_first and batched:
-            states = states.transpose(0, 1)
-        h_n = last.unsqueeze(0)
+
+    def _run_in_segments(
+        self, x: torch.Tensor, h: torch.Tensor, generator: torch.Generator | None, return_sequence: bool
+    ) -> tuple[torch.Tensor | None, torch.Tensor]:
+        """Run the steps in segments whose states are computed again in the backward pass; return the output and the last state."""
+
+        def run(segment: torch.Tensor, h: torch.Tensor, state: torch.Tensor | None):
+            again = None
+            if state is not None:
+                again = torch.Generator(x.device)
+                again.set_state(state)
+            states = self._run(segment, h, again, return_sequence)
+            if again is not None:
+                generator.set_state(again.get_state())
+            return (self._of_output_nodes(states), states[-1]) if return_sequence else (None, states)
+
+        outputs = []
+        for segment in x.split(self.checkpoint_every):
+            state = None if generator is None else generator.get_state()
+            output, h = checkpoint(run, segment, h, state, use_reentrant=False, preserve_rng_state=False)
+            outputs.append(output)
+        return (torch.cat(outputs) if return_sequence else None), h
+
+    def _of_output_nodes(self, states: torch.Tensor) -> torch.Tensor:
+        return states if self.output_nodes is None else states.index_select(-2, self.output_nodes)
+
+    def forward(
+        self,
+        x: torch.Tensor,
+        h0: torch.Tensor | None = None,
+        *,
+        return_sequence: bool = True,
+        rng: RandomSource | None = None,
+        check: bool = False,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Run all time steps.
+
+        Args:
+            x: Inputs, shape ``(T, B, I)``, or ``(B, T, I)`` with ``batch_first``, or ``(T, I)`` without a batch.
+            h0: Initial state, shape ``(1, B, N)``, or ``(1, N)`` without a batch. ``None`` is zero.
+            return_sequence: With ``False`` the output is the last state alone, and the others are not copied.
+            rng: Generator or seed of the noise; needed in training mode where ``noise > 0``.
+            check: Look for NaN and infinity in ``x`` and ``h0`` first, which takes a pass over them.
+
+        Returns:
+            The output, the states of all steps of shape ``(T, B, N)`` (``(B, T, N)`` with ``batch_first``, ``(T, N)`` without a
+            batch), or with ``return_sequence=False`` the last state of shape ``(B, N)`` (``(N,)``); of ``output_nodes`` alone
+            where they are given. And ``h_n``, the last state of all neurons, shape ``(1, B, N)`` (``(1, N)``). Neurons come
+            last, but they are next to each other in memory only after ``.contiguous()``.
+
+        Raises:
+            ValueError: If the shapes, the precision or the device do not fit the network, or ``check`` finds a NaN.
+        """
+        batched = x.dim() == 3
+        if x.dim() not in (2, 3) or x.size(-1) != self.input_size:
+            raise ValueError(
+                f"x must have shape {'(B, T, I)' if self.batch_first else '(T, B, I)'} or (T, I) with I = {self.input_size}, "
+                f"got {tuple(x.shape)}."
+            )
+        x = self._fit(x, "x", check)
         if not batched:
-            states = states.squeeze(1) if return_sequence else states.squeeze(0)
-            h_n = h_n.squeeze(1)
-        return states, h_n
+            x = x.unsqueeze(1)
+        elif self.batch_first:
+            x = x.transpose(0, 1)
+        shape = (1, x.size(1), self.num_nodes)
+        if h0 is None:
+            h = x.new_zeros(self.num_nodes, x.size(1))
+        else:
+            h = h0 if batched else h0.unsqueeze(1)
+            if h.shape != shape:
+                expected = shape if batched else (1, self.num_nodes)
+                raise ValueError(f"h0 must have shape {expected}, got {tuple(h0.shape)}.")
+            h = self._fit(h[0], "h0", check).t()
+        generator = self._generator(rng, x)
+        if 0 < self.checkpoint_every < x.size(0) and torch.is_grad_enabled():
+            states, last = self._run_in_segments(x, h, generator, return_sequence)
+        else:
+            states = self._run(x, h, generator, return_sequence)
+            last = h if x.size(0) == 0 else (states[-1] if return_sequence else states)
+            states = self._of_output_nodes(states)
+        output = (states if return_sequence else self._of_output_nodes(last)).transpose(-1, -2)
+        h_n = last.t().unsqueeze(0)
+        if not batched:
+            output, h_n = output.squeeze(-2), h_n.squeeze(1)
+        elif self.batch_first and return_sequence:
+            output = output.transpose(0, 1)
+        return output, h_n
+
+    def _fit(self, values: torch.Tensor, name: str, check: bool) -> torch.Tensor:
+        """Check what comes in against the network's precision and device."""
+        weight = self.input_weight
+        if values.device != weight.device:
+            raise ValueError(f"{name} must be on the device of the network, {weight.device}; got {values.device}.")
+        if values.dtype != weight.dtype:
+            if not torch.is_autocast_enabled(weight.device.type):
+                raise ValueError(
+                    f"{name} must have the precision of the network, {weight.dtype}; got {values.dtype}. Convert one of them, as "
+                    f"with {name}.to({weight.dtype}) or rnn.to({values.dtype})."
+                )
+            values = values.to(weight.dtype)
+        if check:
+            check_finite(values, name)
+        return values
+
+    def split(self, states: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Part states by the graphs of the batch that the network was made of.
+
+        Args:
+            states: States of all neurons, shape ``(..., N)``.
+
+        Returns:
+            One tensor of shape ``(..., N_g)`` per graph; views.
+
+        Raises:
+            ValueError: If the last dimension is not that of all neurons.
+        """
+        if states.size(-1) != self.num_nodes:
+            raise ValueError(f"states must end with all {self.num_nodes} neurons, got shape {tuple(states.shape)}.")
+        return (states,) if self.graph_ptr is None else states.split(self.graph_ptr.diff().tolist(), -1)
 
     def __repr__(self) -> str:
         density = 100 * self._structure.density
-        return (
-            f"{type(self).__name__}({self.input_size}, {self.num_nodes} neurons, {self.edge_index.size(1):,} edges "
-            f"({density:.3g} %), nonlinearity={self.nonlinearity!r}, alpha={self.alpha:g}, backend={self.backend!r})"
-        )
+        parts = [f"{self.input_size}", f"{self.num_nodes:,} neurons"]
+        if self.num_graphs > 1:
+            parts[-1] += f" in {self.num_graphs} graphs"
+        parts.append(f"{self.edge_index.size(1):,} edges ({density:.3g} %)")
+        parts += [
+            f"{nodes.numel():,} {name}"
+            for name, nodes in (("input neurons", self.input_nodes), ("output neurons", self.output_nodes))
+            if nodes is not None
+        ]
+        parts += [f"nonlinearity={self.nonlinearity!r}", f"alpha={self.alpha:g}", f"backend={self.backend!r}"]
+        if self.noise:
+            parts.append(f"noise={self.noise:g}")
+        if self.checkpoint_every:
+            parts.append(f"checkpoint_every={self.checkpoint_every}")
+        return f"{type(self).__name__}({', '.join(parts)})"

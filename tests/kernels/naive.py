@@ -50,3 +50,22 @@ def naive_gradients(drive, edge_weight, edge_index, h0, nonlinearity, alpha, gra
                 grad_weight[e] += previous[b][i] * grad_drive[t, b, j]
         grad_h = earlier
     return grad_drive, grad_weight, grad_h
+
+
+def naive_spmm(graph, h):
+    """Send every state along every edge; ``h`` is neurons by trials."""
+    out = torch.zeros_like(h)
+    for i, j, w in zip(*graph.edge_index.tolist(), graph.edge_weight.tolist(), strict=True):
+        for b in range(h.size(1)):
+            out[j, b] += w * h[i, b]
+    return out
+
+
+def naive_sddmm(graph, h, delta):
+    """Sum the products of both ends of every edge, over steps and trials."""
+    out = torch.zeros(graph.edge_index.size(1), dtype=h[0].dtype)
+    for at_source, at_target in zip(h, delta, strict=True):
+        for e, (i, j) in enumerate(graph.edge_index.T.tolist()):
+            for b in range(at_source.size(1)):
+                out[e] += at_source[i, b] * at_target[j, b]
+    return out

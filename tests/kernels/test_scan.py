@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from graphcortex.kernels import BACKENDS, GraphStructure, complete_edge_index, installed_backends, recurrent_scan
+from graphcortex import kernels
+from graphcortex.kernels import BACKENDS, GraphStructure, complete_edge_index, installed_backends
 from graphcortex.kernels.nonlinearity import NONLINEARITIES
 from graphcortex.testing.strategies import Edges, edges
 from tests.kernels.naive import naive_gradients, naive_scan
@@ -36,6 +37,12 @@ def inputs_of(num_nodes, num_steps=4, num_trials=2, seed=1):
     generator = torch.Generator().manual_seed(seed)
     drive = torch.randn(num_steps, num_trials, num_nodes, generator=generator, dtype=torch.float64)
     return drive, torch.randn(num_trials, num_nodes, generator=generator, dtype=torch.float64)
+
+
+def recurrent_scan(drive, edge_weight, structure, h0, **options):
+    """Run the kernel, which takes neurons first, on trials first, as the oracle is written."""
+    states = kernels.recurrent_scan(drive.transpose(1, 2), edge_weight, structure, h0.t(), **options)
+    return states.transpose(-1, -2)
 
 
 def leaves(*tensors):

@@ -24,39 +24,82 @@ def naive_matrix(graph) -> np.ndarray:
     return matrix
 
 
+def rows_of(compressed, num_edges):
+    """Return, row by row, the position in the caller's order and the other end of each edge."""
+    order = list(range(num_edges)) if compressed.order is None else compressed.order.tolist()
+    index, ptr = compressed.index.tolist(), compressed.ptr.tolist()
+    assert ptr[0] == 0
+    assert ptr[-1] == len(index) == len(order)
+    return [list(zip(order[a:b], index[a:b], strict=True)) for a, b in itertools.pairwise(ptr)]
+
+
 @given(graph=edges())
-def test_both_orders_hold_every_edge_once(graph):
+def test_both_orders_hold_every_edge_once_sorted_and_equal_edges_in_theirs(graph):
     built = GraphStructure.build(graph.edge_index, graph.num_nodes)
     pairs = [tuple(pair) for pair in graph.edge_index.T.tolist()]
     assert built.num_edges == len(pairs)
-    assert sorted(built.by_target.tolist()) == sorted(built.by_source.tolist()) == list(range(len(pairs)))
-    by_target = [pairs[e] for e in built.by_target.tolist()]
-    by_source = [pairs[e] for e in built.by_source.tolist()]
-    assert by_target == sorted(pairs, key=lambda pair: (pair[1], pair[0]))
-    assert by_source == sorted(pairs)
-    assert built.sources.tolist() == [i for i, _ in by_target]
-    assert built.targets.tolist() == [j for _, j in by_source]
-    for node in range(graph.num_nodes):
-        start, stop = built.target_ptr[node : node + 2].tolist()
-        assert [pair for pair in by_target if pair[1] == node] == by_target[start:stop]
-        start, stop = built.source_ptr[node : node + 2].tolist()
-        assert [pair for pair in by_source if pair[0] == node] == by_source[start:stop]
+    for compressed, row_of, column_of in ((built.incoming, 1, 0), (built.outgoing, 0, 1)):
+        expected = [
+            sorted((pair[column_of], e) for e, pair in enumerate(pairs) if pair[row_of] == node)
+            for node in range(graph.num_nodes)
+        ]
+        found = [[(other, e) for e, other in row] for row in rows_of(compressed, len(pairs))]
+        assert found == expected
+        values = torch.arange(len(pairs), dtype=torch.float64)
+        assert torch.equal(compressed.restore(compressed.arrange(values)), values)
     assert built.has_repeats == (len(set(pairs)) < len(pairs))
     assert built.density == len(pairs) / graph.num_nodes**2
 
 
-@given(graph=edges())
-def test_equal_edges_keep_their_order(graph):
-    built = GraphStructure.build(graph.edge_index, graph.num_nodes)
+@given(graph=edges(), nodes=st.integers(1, 4))
+def test_blocks_hold_every_edge_once_by_target(graph, nodes):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("graphcortex.kernels.structure.BLOCK_NODES", nodes)
+        patch.setattr("graphcortex.kernels.structure.BLOCK_EDGES_PER_ROW", 1e-9)
+        built = GraphStructure.build(graph.edge_index, graph.num_nodes)
+        blocks = built.blocks
     pairs = [tuple(pair) for pair in graph.edge_index.T.tolist()]
-    for order in (built.by_source.tolist(), built.by_target.tolist()):
-        for first, second in itertools.pairwise(order):
-            assert pairs[first] != pairs[second] or first < second
+    assert [first for first, *_ in blocks] == [0, *(last for _, last, _ in blocks[:-1])]
+    assert blocks[-1][1] == graph.num_nodes
+    if pairs:
+        assert all(last - first <= nodes for first, last, _ in blocks)
+    found = {}
+    for first, last, part in blocks:
+        order = range(len(pairs)) if part.order is None else part.order.tolist()
+        assert part.num_columns == last - first
+        targets = torch.repeat_interleave(part.ptr.diff()).tolist()
+        found |= {e: (first + s, t) for e, s, t in zip(order, part.index.tolist(), targets, strict=True)}
+    assert found == dict(enumerate(pairs))
+
+
+def test_edges_in_order_are_not_copied():
+    by_source = GraphStructure.build(complete_edge_index(3), 3)
+    assert by_source.outgoing.order is None
+    assert by_source.incoming.order is not None
+    values = torch.arange(9.0)
+    assert by_source.outgoing.arrange(values) is values
+
+
+def test_few_neurons_or_few_edges_make_one_block():
+    assert len(GraphStructure.build(complete_edge_index(5), 5).blocks) == 1
+    far = torch.stack([torch.arange(0, 20000), torch.arange(0, 20000).flip(0)])
+    assert len(GraphStructure.build(far, 20000).blocks) == 1
+
+
+def test_a_part_of_a_graph_has_its_own_numbers_of_sources_and_targets():
+    part = GraphStructure.build(torch.tensor([[5, 0], [1, 1]]), 2, num_sources=6)
+    assert part.incoming.num_rows == part.outgoing.num_columns == 2
+    assert part.incoming.num_columns == part.outgoing.num_rows == 6
+    assert part.density == 2 / 12
+    with pytest.raises(ValueError, match=r"below num_nodes = 2 in row 1, got 2"):
+        GraphStructure.build(torch.tensor([[5], [2]]), 2, num_sources=6)
+    with pytest.raises(ValueError, match=r"below num_sources = 2 in row 0, got 5"):
+        GraphStructure.build(torch.tensor([[5], [2]]), 6, num_sources=2)
 
 
 def test_a_graph_without_edges_has_pointers_of_zero():
     built = GraphStructure.build(torch.zeros(2, 0, dtype=torch.long), 3)
-    assert built.target_ptr.tolist() == built.source_ptr.tolist() == [0, 0, 0, 0]
+    assert built.incoming.ptr.tolist() == built.outgoing.ptr.tolist() == [0, 0, 0, 0]
     assert not built.has_repeats
     assert not built.is_dense_view
 
