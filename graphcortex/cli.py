@@ -70,6 +70,8 @@ def fetch(fields: Sequence[str], data_root: Path | None = None) -> None:
         fields: Names such as 6_6_2; "all" is all 56 (some 140 MB).
         data_root: Folder for the fields. Default: $GRAPHCORTEX_DATA/microns-fields, or else a cache folder in the home directory.
     """
+    if not fields:
+        raise ValueError('fields must name at least one field, such as 6_6_2, or "all"; got none.')
     root = default_data_root() if data_root is None else data_root
     available = MicronsFields(root, names=list(released_files()) if list(fields) == ["all"] else fields)
     for connectome, name in zip(available, available.names, strict=True):

@@ -95,9 +95,9 @@ def test_run_trains_prints_the_table_and_says_what_it_wrote(small, capsys, tmp_p
     assert said.strip().endswith(f"{out}: table.csv, runs.csv, learned weights in runs/, 3 figures in figures/")
     written = snapshot(out)
     assert sorted(written) == [
-        "figures/go_nogo/W-matrix.png",
-        "figures/go_nogo/W-space.png",
-        "figures/go_nogo/learning-curves.png",
+        "figures/go_nogo/free/W-matrix.png",
+        "figures/go_nogo/free/W-space.png",
+        "figures/go_nogo/free/learning-curves.png",
         "runs.csv",
         "runs/go_nogo/W-free-seed0/history.csv",
         "runs/go_nogo/W-free-seed0/result.json",
@@ -143,7 +143,7 @@ def test_an_example_starts_from_its_default(small, capsys, tmp_path):
     assert isinstance(results, StudyResults)
     assert results.config == replace(default, seeds=1)
     assert results.runs[["task", "variant"]].to_numpy().tolist() == [["perceptual_decision", "WD"]]
-    assert (tmp_path / "mine" / "figures" / "perceptual_decision" / "WD-space.png").is_file()
+    assert (tmp_path / "mine" / "figures" / "perceptual_decision" / "free" / "WD-space.png").is_file()
 
 
 def test_the_same_command_goes_on_where_it_was(small, capsys, monkeypatch, tmp_path):
@@ -335,6 +335,11 @@ def test_fetch_all_is_all_also_where_some_are_there(monkeypatch, capsys, tmp_pat
     assert cli.main(["fetch", "--fields", "all", "--data-root", str(tmp_path)]) == 0
     assert asked == [(tmp_path, list(released_files()))]
     assert len(released_files()) == 56
+
+
+def test_fetch_of_nothing_is_refused(capsys):
+    assert cli.main(["fetch", "--fields"]) == 2
+    assert "fields must name at least one field, such as 6_6_2" in capsys.readouterr().err
 
 
 def test_fetch_goes_to_the_default_root(monkeypatch, capsys, tmp_path):

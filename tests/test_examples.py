@@ -43,7 +43,7 @@ def check_folder(out: Path, task: str, slugs: list[str], variants: list[str]) ->
         with np.load(out / "runs" / task / f"{slug}-free-seed0" / "weights.npz") as arrays:
             assert np.isfinite(arrays["rnn.edge_weight"]).all()
             assert not np.array_equal(arrays["rnn.edge_weight"], arrays["initial_edge_weight"])
-    figures = {path.name for path in (out / "figures" / task).iterdir()}
+    figures = {path.name for path in (out / "figures" / task / "free").iterdir()}
     assert figures == {"learning-curves.png"} | {f"{slug}-{kind}.png" for slug in slugs for kind in ("space", "matrix")}
 
 

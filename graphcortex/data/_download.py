@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import functools
 import hashlib
@@ -71,10 +72,16 @@ def fetch(files: Iterable[ReleasedFile], folder: Path, *, base_url: str, progres
     logger, total = pooch.get_logger(), sum(file.bytes for file in files)
     level = logger.level
     logger.setLevel("WARNING")  # the bar says what pooch would log
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         with tqdm(total=total, unit="B", unit_scale=True, desc=label, disable=not progress) as bar:
             for file in files:
                 _fetch_one(file, folder, base_url, bar)
+    except BaseException:
+        for path in made:  # the innermost first; what holds a file stays
+            with contextlib.suppress(OSError):
+                path.rmdir()
+        raise
     finally:
         logger.setLevel(level)
 

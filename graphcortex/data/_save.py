@@ -61,9 +61,10 @@ def read_connectome(cls: type[C], path: str | os.PathLike) -> C:
         record = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         # torch.load has no error of its own: what fails may be the archive, the pickle or a tensor.
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        # Nor is its text passed on: it advises to read the file with weights_only=False, which would run what is in it.
         raise ConnectomeError(
-            f"{expected}; it is damaged or holds objects that must be executed to be read, and was refused ({reason})."
+            f"{expected}; it is damaged or holds objects that must be executed to be read, and was refused "
+            f"({type(error).__name__}). Save the connectome again with Connectome.save."
         ) from None
     if not isinstance(record, dict) or record.get("format") != _FORMAT:
         raise ConnectomeError(f"{expected}, got another kind of .pt file.")

@@ -67,6 +67,8 @@ class MicronsFields(NamedDataset):
         self.root = str(Path(root).expanduser())
         self._may_download, self._base_url, self._progress = download, base_url, progress
         local, self._folder = _find_fields(Path(self.root))
+        if not local and _holds_field_files(Path(self.root)):
+            raise DataFileError(_nothing_found(Path(self.root)))
         released = released_files() if download else {}
         if names is None:
             names = local or released
@@ -212,6 +214,13 @@ def _find_fields(root: Path) -> tuple[list[str], Path]:
             if found:
                 return sorted(found, key=files.field_key), folder
     return [], root / "info"
+
+
+def _holds_field_files(root: Path) -> bool:
+    """Say whether a root is the folder of one field itself."""
+    return bool(files.FIELD_NAME.fullmatch(root.name)) and any(
+        (root / file).is_file() for file in files.needed_files(root.name).values()
+    )
 
 
 def _nothing_found(root: Path) -> str:

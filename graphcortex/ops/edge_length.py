@@ -39,8 +39,9 @@ def grid_positions(num_nodes: int, *, shape: tuple[int, int, int] | None = None)
 
     Args:
         num_nodes: Number of neurons.
-        shape: Rows, columns and layers; needs at least ``num_nodes`` sites, which are filled in order. ``None`` takes two
-            layers, as square as they can be: ``(12, 13, 2)`` for the 312 neurons of the published field.
+        shape: Sites along x, y and z; needs at least ``num_nodes`` in all, which are filled along z first and y last, the order
+            of ``numpy.meshgrid``. ``None`` takes two layers, as square as they can be: ``(12, 13, 2)`` for the 312 neurons of
+            the published field.
 
     Returns:
         Positions, shape ``(N, 3)``, float32, in grid steps.
@@ -61,5 +62,5 @@ def grid_positions(num_nodes: int, *, shape: tuple[int, int, int] | None = None)
         shape = (rows, -(-per_layer // rows), 2)
     if math.prod(shape) < num_nodes:
         raise ValueError(f"shape must give at least {num_nodes} sites, got {shape} with {math.prod(shape)}.")
-    axes = [torch.arange(size, dtype=torch.float32) for size in shape]
-    return torch.cartesian_prod(*axes)[:num_nodes]
+    x, y, z = (torch.arange(size, dtype=torch.float32) for size in shape)
+    return torch.cartesian_prod(y, x, z)[:num_nodes, [1, 0, 2]]

@@ -9,7 +9,7 @@ from graphcortex._random import derive_seed
 from graphcortex.data import Connectome
 from graphcortex.kernels import complete_edge_index
 from graphcortex.losses import CommunicabilityEMD, L1Penalty, LengthCommunicabilityPenalty, LengthPenalty
-from graphcortex.nn import GraphRNN, TaskClassifier, initializers, project_nonnegative
+from graphcortex.nn import GraphRNN, TaskClassifier, initializers
 from graphcortex.study.protocol import Protocol
 from graphcortex.study.published import (
     anatomical_communicability,
@@ -56,7 +56,7 @@ def initial_weights(connectome: Connectome, variant: Variant, protocol: Protocol
 
 
 def build_network(
-    connectome: Connectome, variant: Variant, task: Task, protocol: Protocol, *, seed: int, nonnegative: bool
+    connectome: Connectome, variant: Variant, task: Task, protocol: Protocol, *, seed: int
 ) -> TaskClassifier:
     """Make the network of one run: all pairs connected, relu, readout of the last state.
 
@@ -66,7 +66,6 @@ def build_network(
         task: Decides the sizes of input and readout.
         protocol: The protocol.
         seed: Seed of the run.
-        nonnegative: Start without negative recurrent weights.
 
     Returns:
         The network, on the CPU, in float32.
@@ -75,8 +74,6 @@ def build_network(
     rnn = GraphRNN(task.input_size, complete_edge_index(n), n, nonlinearity="relu")
     rnn.reset_parameters(rng=derive_seed("input weights", seed))
     rnn.set_edge_weight(initial_weights(connectome, variant, protocol, seed=seed))
-    if nonnegative:
-        project_nonnegative(rnn.edge_weight)
     return TaskClassifier(
         rnn, task.num_classes, input_noise=protocol.input_noise, rng=derive_seed("readout weights", seed)
     )

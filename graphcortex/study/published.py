@@ -24,7 +24,12 @@ the training accuracy is reported    :attr:`graphcortex.study.RunResult.accuracy
 nulls with another density, and      :func:`graphcortex.metrics.small_world`
 with self-connections
 divergence counts as chance          :func:`graphcortex.study.training.train`; this library counts it beside the mean
+negative weights are cut off only    :func:`graphcortex.study.training.train`: the networks of the positive-only arm start
+after a step of the optimiser        with the negative weights that were drawn
 ===================================  =====================================================================================
+
+One deviation: the code divides by an out-strength of zero in ``C`` (only ``C*`` adds 1e-10), so that a neuron which lost all its
+outputs makes the loss NaN. Here both add 1e-10.
 """
 
 from __future__ import annotations

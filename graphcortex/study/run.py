@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -56,6 +57,19 @@ class RunKey:
     def slug(self) -> str:
         """A name for files, such as ``go_nogo/WstarDstarC-free-seed0``."""
         return f"{self.task}/{self.variant.slug}-{self.recurrence}-seed{self.seed}"
+
+    @classmethod
+    def from_slug(cls, slug: str) -> RunKey:
+        """Return the key of a slug.
+
+        Raises:
+            ValueError: If no run has it.
+        """
+        match = re.fullmatch(r"(\w+)/(\w+)-(\w+)-seed(\d+)", slug)
+        if match is None:
+            raise ValueError(f"slug must be like go_nogo/WstarDstarC-free-seed0, got {slug!r}.")
+        task, variant, recurrence, seed = match.groups()
+        return cls(task, Variant.from_slug(variant), recurrence, int(seed))
 
     def __str__(self) -> str:
         return f"{self.task} {self.variant} {self.recurrence} seed {self.seed}"
@@ -134,7 +148,7 @@ def run_one(
     start = time.perf_counter()
     task = get_task(key.task)
     nonnegative = key.recurrence == "nonnegative"
-    model = build_network(connectome, key.variant, task, protocol, seed=key.seed, nonnegative=nonnegative).to(device)
+    model = build_network(connectome, key.variant, task, protocol, seed=key.seed).to(device)
     penalties = build_penalties(connectome, key.variant, protocol).to(device)
     initial = model.rnn.edge_weight.detach().cpu().clone()
     train_trials, test_trials = (

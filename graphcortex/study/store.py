@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -73,6 +74,14 @@ class Store:
 
     def __contains__(self, key: RunKey) -> bool:
         return (self.path(key) / "result.json").is_file()
+
+    def finished(self) -> list[RunKey]:
+        """Return every finished run of the folder, in the order of their names."""
+        found = []
+        for path in sorted(self.folder.glob("runs/*/*/result.json")):
+            with contextlib.suppress(ValueError):  # a folder that somebody else put there
+                found.append(RunKey.from_slug(f"{path.parts[-3]}/{path.parts[-2]}"))
+        return found
 
     def save(self, result: RunResult) -> Path:
         """Write a run, and return its folder."""

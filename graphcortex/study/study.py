@@ -57,7 +57,8 @@ class StudyResults:
 def run_study(config: StudyConfig, *, progress: bool = True) -> StudyResults:
     """Train and measure every run that is not in the results folder yet, and summarise all of them.
 
-    The folder then holds ``study.json``, ``runs/``, ``runs.csv`` (a row per run) and ``table.csv`` (mean and interval).
+    The folder then holds ``study.json``, ``runs/``, and ``runs.csv`` (a row per run) and ``table.csv`` (mean and interval) of every
+    run that was ever finished in it.
 
     Args:
         config: What to run.
@@ -103,9 +104,11 @@ def _report(bar: tqdm) -> Callable[[dict], None]:
 
 
 def collect(config: StudyConfig, connectome: Connectome, store: Store, keys: list[RunKey]) -> StudyResults:
-    """Read the runs of a study from its folder, write ``runs.csv`` and ``table.csv``, and return them."""
-    runs = pd.DataFrame([store.load(key).row() for key in keys])
-    table = summarize(runs, compare_with_paper=config.is_papers)
-    write_text(store.folder / "runs.csv", runs.to_csv(index=False))
-    write_text(store.folder / "table.csv", table.to_csv(index=False))
-    return StudyResults(config, connectome, store, runs, table)
+    """Read the runs asked for and return them; write ``runs.csv`` and ``table.csv``, which hold all runs of the folder."""
+    others = [key for key in store.finished() if key not in set(keys)]
+    rows = pd.DataFrame([store.load(key).row() for key in [*keys, *others]])
+    runs = rows.iloc[: len(keys)]
+    everything = summarize(rows, compare_with_paper=config.is_papers)
+    write_text(store.folder / "runs.csv", rows.to_csv(index=False))
+    write_text(store.folder / "table.csv", everything.to_csv(index=False))
+    return StudyResults(config, connectome, store, runs, summarize(runs, compare_with_paper=config.is_papers))

@@ -62,7 +62,8 @@ def summarize(runs: pd.DataFrame, *, compare_with_paper: bool = False) -> pd.Dat
     Returns:
         A row per recurrence, task, variant and metric: ``mean``, ``ci95_low``, ``ci95_high``, ``sd``, ``runs`` (with a value),
         ``diverged`` (runs), and with the comparison ``paper_mean``, ``paper_low``, ``paper_high``, ``standard_error`` and
-        ``agrees``: whether the mean lies in the paper's interval widened by two standard errors (two NaN agree).
+        ``agrees``: whether the mean lies in the paper's interval widened by two standard errors (two NaN agree, and so do two
+        means of diverged runs alone, which tell nothing but the share of one answer).
     """
     rows = []
     for (recurrence, task, variant), group in runs.groupby(["recurrence", "task", "variant"], sort=False):
@@ -98,7 +99,10 @@ def _agrees(table: pd.DataFrame) -> pd.Series:
     slack = 2 * table["standard_error"].fillna(0)
     low = table["paper_low"].fillna(table["paper_mean"]) - slack
     high = table["paper_high"].fillna(table["paper_mean"]) + slack
-    return table["mean"].between(low, high) | (table["mean"].isna() & table["paper_mean"].isna())
+    none = table["mean"].isna() & table["paper_mean"].isna()
+    # The study reports no interval where every run diverged.
+    diverged = (table["diverged"] == table["runs"]) & (table["runs"] > 0) & table["paper_low"].isna()
+    return table["mean"].between(low, high) | none | diverged
 
 
 def _reporting_order(column: pd.Series) -> pd.Series:

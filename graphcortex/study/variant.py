@@ -59,6 +59,18 @@ class Variant:
         """The name in letters alone, fit for a file: ``W*D*C`` is ``WstarDstarC``."""
         return "".join(_WORDS.get(letter, letter) for letter in str(self))
 
+    @classmethod
+    def from_slug(cls, slug: str) -> Variant:
+        """Return the variant of a slug.
+
+        Raises:
+            ValueError: If no variant has it.
+        """
+        name = slug
+        for letter, word in _WORDS.items():
+            name = name.replace(word, letter)
+        return cls.parse(name)
+
     def __str__(self) -> str:
         return f"{self.weights}{self.distance or ''}{self.communicability or ''}"
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mpl_toolkits.mplot3d import Axes3D
 
 _WIDTH = 8.5  # inches, of the figure
-_ROOM = {"left": 1.0, "right": 2.9, "bottom": 1.0, "top": 0.8}  # inches around the box: tick labels, legend, title
+_ROOM = {"left": 1.0, "right": 2.9, "bottom": 0.75, "top": 0.6}  # inches around the box: tick labels, legend, title
 _TALLEST = 5.0  # inches, of the box
 
 

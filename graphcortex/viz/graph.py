@@ -69,7 +69,10 @@ def plot_learned_graph(
     axes.scatter(*place.T, s=14, c=node_colours, depthshade=False, edgecolors="white", linewidths=0.3)
     fig.legend(handles=_legend(sizes, weight[strongest]), loc="upper right", frameon=False, alignment="left")
     drawable = int((source != target).sum())
-    says = [f"the {len(strongest):,} strongest of {drawable:,} connections", count_broken(weight)]
+    shown = (
+        f"the {len(strongest):,} strongest of {drawable:,} connections" if len(strongest) else "no connection to draw"
+    )
+    says = [shown, count_broken(weight)]
     title = "\n".join(filter(None, [title, ", ".join(filter(None, says))]))
     fig.suptitle(title, x=0.02, y=0.98, ha="left", va="top", fontsize="medium")
     return fig

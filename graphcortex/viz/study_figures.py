@@ -17,7 +17,7 @@ from graphcortex.viz.save import save_figure
 
 
 def write_figures(results: StudyResults, *, suffix: str = ".png") -> list[Path]:
-    """Write the figures of a study to ``figures/<task>/`` in its results folder.
+    """Write the figures of a study to ``figures/<task>/<recurrence>/`` in its results folder.
 
     ``learning-curves`` shows the training accuracy of each variant; ``<variant>-space`` the strongest learned edges between the
     positions of the neurons, and ``<variant>-matrix`` the learned matrix ordered by module, both of the first seed.
@@ -31,10 +31,12 @@ def write_figures(results: StudyResults, *, suffix: str = ".png") -> list[Path]:
     """
     files = []
     for name in dict.fromkeys(results.config.tasks):
-        folder = results.folder / "figures" / name
+        folder = results.folder / "figures" / name / results.config.recurrence
         task = get_task(name)
         levels = {"chance": task.chance, "floor": task.floor, "ceiling": task.ceiling}
-        figure = plot_learning_curves(results.history(name), title=f"{name}: training accuracy", **levels)
+        figure = plot_learning_curves(
+            results.history(name), title=f"{name}, {results.config.recurrence} recurrence: training accuracy", **levels
+        )
         files.append(save_figure(figure, folder / f"learning-curves{suffix}"))
         for key in results.config.run_keys():
             if key.task == name and key.seed == 0:
@@ -49,7 +51,7 @@ def _learned_graph(results: StudyResults, key: RunKey, folder: Path, suffix: str
     membership = None
     if bool(torch.isfinite(weight).all()):
         membership = modularity(strongest_edges(edge_index, weight, n), n).membership
-    title = f"{key.task}, {key.variant}, seed {key.seed}"
+    title = f"{key.task}, {key.variant}, {key.recurrence} recurrence, seed {key.seed}"
     space = plot_learned_graph(results.connectome.pos, edge_index, weight, membership=membership, title=title)
     matrix = plot_matrix(edge_index, weight, n, membership=membership, title=title)
     return [

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from graphcortex.data import DownloadError, MicronsFields, _download
+from graphcortex.data import DataFileError, DownloadError, MicronsFields, _download
 from graphcortex.data._download import ReleasedFile, fetch, released_files, sha256_of
 from tests.data._graphs import same
 from tests.data._tiny_field import N, write_field
@@ -81,6 +81,10 @@ def served(tmp_path, monkeypatch):
 
 def files_in(root: Path) -> list[str]:
     return sorted(path.name for path in root.rglob("*") if path.is_file())
+
+
+def folders_in(root: Path) -> list[str]:
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_dir())
 
 
 NEEDED = 8  # and spike times, when they are asked for
@@ -241,3 +245,25 @@ def test_manifest_lists_the_released_files():
 def test_sha256(tmp_path):
     (tmp_path / "x").write_bytes(b"abc")
     assert sha256_of(tmp_path / "x") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_download_that_fails_leaves_no_folders(served, tmp_path):
+    root = tmp_path / "there" / "root"
+    fields = MicronsFields(root, base_url=served.url + "nowhere/", progress=False)
+    with pytest.raises(DownloadError):
+        fields[NAME]
+    assert not (tmp_path / "there").exists()
+    kept = tmp_path / "kept"
+    (kept / "info").mkdir(parents=True)
+    with pytest.raises(DownloadError):
+        MicronsFields(kept, base_url=served.url + "nowhere/", progress=False)[NAME]
+    assert folders_in(kept) == ["info"]
+
+
+def test_the_folder_of_one_field_is_not_downloaded_into(served, tmp_path):
+    folder = write_field(tmp_path, NAME)
+    before = files_in(tmp_path)
+    with pytest.raises(DataFileError, match=r"got the folder of one field; pass the folder above it"):
+        MicronsFields(folder, base_url=served.url, progress=False)
+    assert files_in(tmp_path) == before
+    assert not served.asked

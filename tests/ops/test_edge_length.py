@@ -88,7 +88,7 @@ def test_a_default_grid_has_two_layers_nearly_square_and_no_site_twice(num_nodes
 
 @given(shape=st.tuples(*[st.integers(1, 4)] * 3))
 def test_sites_are_filled_in_order(shape):
-    expected = [[i, j, k] for i in range(shape[0]) for j in range(shape[1]) for k in range(shape[2])]
+    expected = np.stack([axis.ravel() for axis in np.meshgrid(*map(np.arange, shape))], axis=1)
     num_nodes = max(1, len(expected) - 1)
     assert np.array_equal(grid_positions(num_nodes, shape=shape).numpy(), expected[:num_nodes])
 

@@ -139,7 +139,7 @@ def test_w_star_of_the_published_field_is_mostly_self_connections(published_fiel
 @pytest.mark.parametrize("task", TASKS)
 def test_the_network_is_that_of_the_study(task):
     graph, task = connectome(10), get_task(task)
-    model = build_network(graph, Variant.parse("W*D*C"), task, PUBLISHED, seed=2, nonnegative=False)
+    model = build_network(graph, Variant.parse("W*D*C"), task, PUBLISHED, seed=2)
     assert model.input_noise == 0.05
     assert model.rnn.nonlinearity == "relu"
     assert model.rnn.alpha == 1
@@ -157,9 +157,7 @@ def test_the_network_is_that_of_the_study(task):
 
 def test_networks_of_one_seed_differ_in_their_recurrent_weights_alone():
     def parameters(name, seed):
-        model = build_network(
-            connectome(10), Variant.parse(name), get_task("go_nogo"), SHORT, seed=seed, nonnegative=False
-        )
+        model = build_network(connectome(10), Variant.parse(name), get_task("go_nogo"), SHORT, seed=seed)
         return dict(model.named_parameters())
 
     a, b, other = parameters("W*D*C", 0), parameters("WD", 0), parameters("WD", 1)
@@ -167,18 +165,6 @@ def test_networks_of_one_seed_differ_in_their_recurrent_weights_alone():
     assert same == set(a) - {"rnn.edge_weight"}
     changed = {name for name in a if not torch.equal(b[name], other[name])}
     assert changed == {"rnn.edge_weight", "rnn.input_weight", "readout.weight"}
-
-
-@pytest.mark.parametrize("name", ["W", "W*"])
-def test_a_nonnegative_network_starts_without_negative_weights(name):
-    graph, task = connectome(10), get_task("go_nogo")
-    free, start = (
-        build_network(graph, Variant.parse(name), task, SHORT, seed=0, nonnegative=nonnegative)
-        for nonnegative in (False, True)
-    )
-    assert torch.equal(start.rnn.edge_weight, free.rnn.edge_weight.clamp(min=0))
-    assert torch.equal(start.rnn.input_weight, free.rnn.input_weight)
-    assert bool((start.rnn.input_weight < 0).any())
 
 
 # --- penalties
@@ -195,7 +181,8 @@ def naive_penalty(graph: Connectome, name: str, W: np.ndarray) -> float:
         x = [(row - row.min()) / (row.max() - row.min()) for row in rows]
     else:
         side = int(np.sqrt(N / 2))
-        sites = [(a, b, c) for a in range(side) for b in range(N) for c in range(2) if b < np.ceil(N / 2 / side)][:N]
+        columns = int(np.ceil(N / 2 / side))
+        sites = [(a, b, c) for b in range(columns) for a in range(side) for c in range(2)][:N]
         x = np.array(sites, dtype=float).T
     D = np.sqrt(sum((axis[:, None] - axis[None, :]) ** 2 for axis in x))
 
@@ -227,7 +214,7 @@ def ring(N: int) -> Connectome:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_penalty_of_each_variant_follows_the_table(name):
     graph = ring(8)
-    model = build_network(graph, Variant.parse(name), get_task("go_nogo"), PUBLISHED, seed=0, nonnegative=False)
+    model = build_network(graph, Variant.parse(name), get_task("go_nogo"), PUBLISHED, seed=0)
     penalties = build_penalties(graph, Variant.parse(name), PUBLISHED).double()
     rnn = model.rnn.double()
     rng = np.random.default_rng(0)
@@ -241,7 +228,7 @@ def test_the_penalty_of_each_variant_follows_the_table(name):
 def test_the_gradient_of_each_penalty_is_that_of_the_table(name):
     """Central differences of the oracle: the gradient runs through C too, and that of C* is not lost."""
     graph = ring(6)
-    model = build_network(graph, Variant.parse(name), get_task("go_nogo"), PUBLISHED, seed=0, nonnegative=False)
+    model = build_network(graph, Variant.parse(name), get_task("go_nogo"), PUBLISHED, seed=0)
     rnn = model.rnn.double()
     W = np.random.default_rng(1).normal(size=(6, 6))
     rnn.set_edge_weight(torch.from_numpy(W.ravel()))

@@ -98,7 +98,7 @@ def test_scrambled_lengths_of_the_published_field(published_field, microns_root)
 
 
 def test_grid_lengths_count_steps_on_the_published_grid():
-    sites = [(a, b, c) for a in range(12) for b in range(13) for c in range(2)]
+    sites = [(a, b, c) for b in range(13) for a in range(12) for c in range(2)]
     expected = np.array([[np.sqrt(sum((p - q) ** 2 for p, q in zip(i, j))) for j in sites] for i in sites])  # noqa: B905
     D = matrix(grid_lengths(312))
     np.testing.assert_allclose(D, expected, rtol=1e-6)

@@ -303,3 +303,21 @@ def test_text_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     assert snapshot(tmp_path) == {"table.csv": "old ±\n".encode()}
     write_text(path, "new")
     assert snapshot(tmp_path) == {"table.csv": b"new"}
+
+
+def test_the_folder_names_its_runs_and_nothing_else(store):
+    keys = [KEY, RunKey("perceptual_decision", "W!D*C*", "nonnegative", 12), RunKey("go_nogo", "W")]
+    for key in keys:
+        store.save(result(key))
+    for foreign in (
+        "notes/mine/result.json",
+        "go_nogo/WD-free-seed/result.json",
+        "go_nogo/.WD-free-seed1.x/history.csv",
+    ):
+        path = store.folder / "runs" / foreign
+        path.parent.mkdir(parents=True)
+        path.write_text("{}")
+    assert sorted(map(str, store.finished())) == sorted(map(str, keys))
+    assert all(RunKey.from_slug(key.slug) == key for key in keys)
+    with pytest.raises(ValueError, match=r"slug must be like .*got 'go_nogo'"):
+        RunKey.from_slug("go_nogo")

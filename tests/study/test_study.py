@@ -196,3 +196,16 @@ def test_tables_are_not_half_written(config, monkeypatch):
     with pytest.raises(OSError, match="full"):
         module.collect(results.config, results.connectome, results.store, results.config.run_keys())
     assert snapshot(config.out) == before
+
+
+def test_the_tables_keep_what_earlier_calls_finished(config):
+    """Another arm, other variants and fewer seeds in the same folder: nothing that was written before is lost."""
+    first = quiet(config)
+    second = quiet(replace(config, recurrence="nonnegative", variants=("WD",), seeds=1))
+    assert set(second.runs["recurrence"]) == {"nonnegative"}
+    assert len(second.runs) == 2
+    written = pd.read_csv(config.out / "runs.csv", float_precision="round_trip")
+    assert written["recurrence"].value_counts().to_dict() == {"free": len(first.runs), "nonnegative": 2}
+    table = pd.read_csv(config.out / "table.csv")
+    assert set(table["recurrence"]) == {"free", "nonnegative"}
+    assert len(table) == len(first.table) + len(second.table)

@@ -162,6 +162,20 @@ def test_the_comparison_stands_beside_its_own_cell():
     assert not {"paper_mean", "paper_low", "paper_high"} & set(summarize(runs))
 
 
+def test_runs_that_all_diverged_agree_with_runs_that_all_diverged():
+    """The study gives no interval for WD in the positive-only arm: each of its 20 runs diverged."""
+    where = {"variant": "WD", "recurrence": "nonnegative", "task": "one_choice_inference"}
+    runs = [row(**where, seed=seed, accuracy=0.256, diverged_epoch=1) for seed in (0, 1)]
+    got = cell(summarize(pd.DataFrame(runs), compare_with_paper=True))
+    assert math.isnan(got["paper_low"])
+    assert got["mean"] != pytest.approx(got["paper_mean"], abs=0.01)
+    assert got["agrees"]
+    runs[1]["diverged_epoch"] = None
+    assert not cell(summarize(pd.DataFrame(runs), compare_with_paper=True))["agrees"]
+    free = [{**r, "recurrence": "free", "variant": "W*D*C", "diverged_epoch": 1} for r in runs]
+    assert not cell(summarize(pd.DataFrame(free), compare_with_paper=True))["agrees"]
+
+
 # --- the text
 
 

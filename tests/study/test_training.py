@@ -18,11 +18,11 @@ COLUMNS = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds", "
 PARAMETERS = ("rnn.input_weight", "rnn.edge_weight", "rnn.bias", "readout.weight", "readout.bias")
 
 
-def network(*, seed: int = 0, noise: float = 0.05, nonnegative: bool = False, task: str = "perceptual_decision"):
+def network(*, seed: int = 0, noise: float = 0.05, task: str = "perceptual_decision"):
     """A small network in float64."""
     protocol = replace(SHORT, input_noise=noise)
     variant = Variant.parse("W")
-    return build_network(connectome(6), variant, get_task(task), protocol, seed=seed, nonnegative=nonnegative).double()
+    return build_network(connectome(6), variant, get_task(task), protocol, seed=seed).double()
 
 
 def trials(count: int, seed: int = 0, task: str = "perceptual_decision") -> Trials:
@@ -117,7 +117,7 @@ class PlainNetwork:
 @pytest.mark.parametrize("noise", [0.0, 0.5])
 def test_training_does_what_a_plain_loop_does(noise, nonnegative):
     """The last batch has 2 trials and the others 8, so a mean over batches differs from one over trials."""
-    model = network(noise=noise, nonnegative=nonnegative)
+    model = network(noise=noise)
     plain = PlainNetwork(parameters(model))
     seen, unseen = trials(26, seed=1), trials(13, seed=2)
     lengths = torch.rand(36, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
@@ -169,7 +169,7 @@ def test_recurrent_weights_stay_nonnegative_after_each_step():
     """One batch per epoch, so that every step is seen."""
     lowest = {}
     for nonnegative in (False, True):
-        model = network(nonnegative=nonnegative)
+        model = network()
         seen: list[float] = []
         protocol = replace(SHORT, batch_size=32, epochs=8, learning_rate=0.1)
         look = lambda row, w=model.rnn.edge_weight, seen=seen: seen.append(w.min().item())  # noqa: E731

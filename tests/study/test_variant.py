@@ -100,3 +100,13 @@ def test_the_published_ones_stand_in_reporting_order():
     assert [str(v) for v in PUBLISHED_VARIANTS] == [
         "W*D*C", "WD*C", "WDC", "WD*", "WD", "W", "W*D*C*", "WD*C*", "W*DC*", "W!D*C", "W!D*C*",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_slug_names_its_variant(name):
+    assert Variant.from_slug(Variant.parse(name).slug) == Variant.parse(name)
+
+
+def test_a_slug_of_no_variant_is_refused():
+    with pytest.raises(ValueError, match="got 'Wmoon'"):
+        Variant.from_slug("Wmoon")

@@ -169,7 +169,7 @@ def test_a_diverged_network_is_drawn_with_a_note(graph, broken):
 def test_a_graph_of_nothing_but_nan_shows_its_neurons(graph):
     fig = plot_learned_graph(graph.pos, graph.edge_index, graph.edge_weight * math.nan)
     assert len(drawn_edges(fig)[0]) == 0
-    assert title(fig) == "the 0 strongest of 132 connections, 144 of 144 weights NaN or infinite"
+    assert title(fig) == "no connection to draw, 144 of 144 weights NaN or infinite"
     fig.draw_without_rendering()
 
 

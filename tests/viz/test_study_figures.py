@@ -42,7 +42,9 @@ def test_every_figure_is_written_where_it_is_said(results):
     files = write_figures(results)
     folder = results.folder / "figures"
     names = ["learning-curves", "WD-space", "WD-matrix", "WstarDstarC-space", "WstarDstarC-matrix"]
-    assert files == [folder / task / f"{name}.png" for task in ("go_nogo", "perceptual_decision") for name in names]
+    assert files == [
+        folder / task / "free" / f"{name}.png" for task in ("go_nogo", "perceptual_decision") for name in names
+    ]
     assert sorted(path for path in folder.rglob("*.png")) == sorted(files)
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in files)
     assert len({path.read_bytes() for path in files}) == len(files)
@@ -68,7 +70,7 @@ def test_figures_show_the_first_seed_and_the_levels_of_the_task(results, drawn):
     curves = [(a, k) for name, a, k in drawn if name == "plot_learning_curves"]
     assert [set(a[0]["variant"]) for a, _ in curves] == [{"WD", "W*D*C"}] * 2
     assert [len(a[0]) for a, _ in curves] == [4, 4]  # two variants, two seeds, one epoch
-    assert curves[0][1]["title"] == "go_nogo: training accuracy"
+    assert curves[0][1]["title"] == "go_nogo, free recurrence: training accuracy"
     assert [curves[1][1][level] for level in ("chance", "floor", "ceiling")] == pytest.approx(
         [0.5, 0.5, 0.899], abs=1e-3
     )
@@ -82,7 +84,7 @@ def test_figures_show_the_first_seed_and_the_levels_of_the_task(results, drawn):
         assert torch.equal(matrix[1], weight)
         assert torch.equal(in_space["membership"], in_matrix["membership"])
         assert in_space["membership"].shape == (12,)
-        assert in_space["title"] == in_matrix["title"] == f"{key.task}, {key.variant}, seed 0"
+        assert in_space["title"] == in_matrix["title"] == f"{key.task}, {key.variant}, free recurrence, seed 0"
 
 
 def test_a_task_or_variant_asked_for_twice_is_drawn_once(results, drawn):
