@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -21,8 +22,17 @@ from graphcortex.kernels.structure import GraphStructure, matrix_to_edges
 
 BACKENDS = ("dense", "csr", "scatter", "reference")
 
-# Measured on 2 cores, float32 and B = 128 (benchmarks/bench_recurrence.py): the dense product wins above this density.
-DENSE_ABOVE_DENSITY = 0.1
+# From how many neurons and trials on the sparse product wins up to which density, measured on 2 cores in float32 by
+# benchmarks/bench_backends.py, T = 10. Below 100 neurons the time is that of the calls, and a dense step has fewer.
+_SPARSE_UP_TO = (
+    # neurons above, trials below, density
+    (250, 24, 1.0),
+    (250, 64, 0.8),
+    (250, math.inf, 0.62),
+    (100, 24, 1.0),
+    (100, math.inf, 0.35),
+    (0, math.inf, 0.0),
+)
 
 _forced: contextvars.ContextVar[str | None] = contextvars.ContextVar("graphcortex_backend", default=None)
 
@@ -41,12 +51,13 @@ def use_backend(name: str) -> Iterator[None]:
         _forced.reset(token)
 
 
-def choose_backend(requested: str, structure: GraphStructure) -> str:
-    """Return the backend to run: the forced one, else the one asked for, else by density.
+def choose_backend(requested: str, structure: GraphStructure, num_trials: int) -> str:
+    """Return the backend to run: the forced one, else the one asked for, else the faster of dense and csr by what was measured.
 
     Args:
         requested: ``"auto"`` or the name of a backend.
         structure: The graph.
+        num_trials: Number of trials side by side, B.
 
     Raises:
         ValueError: If there is no backend of that name.
@@ -57,7 +68,11 @@ def choose_backend(requested: str, structure: GraphStructure) -> str:
     check_choice(requested, "backend", ("auto", *BACKENDS))
     if requested != "auto":
         return requested
-    return "dense" if structure.density > DENSE_ABOVE_DENSITY else "csr"
+    if structure.is_dense_view:
+        return "dense"  # the weights are the matrix already
+    n = max(structure.num_nodes, structure.num_sources)
+    limit = next(density for above, below, density in _SPARSE_UP_TO if n > above and num_trials < below)
+    return "csr" if structure.density <= limit and limit > 0 else "dense"
 
 
 class DenseProduct:
@@ -71,9 +86,9 @@ class DenseProduct:
             matrix = edge_weight.new_zeros(structure.num_sources, structure.num_nodes)
             self.matrix = matrix.index_put_((*structure.edge_index,), edge_weight, accumulate=True)
 
-    def propagate_add(self, drive: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
-        """Return ``drive + W^T h`` in new memory; all of shape ``(N, B)``."""
-        return torch.addmm(drive, self.matrix.t(), h)
+    def add_propagated(self, drive: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
+        """Add ``W^T h`` to ``drive`` in place, and return it; both of shape ``(N, B)``."""
+        return drive.addmm_(self.matrix.t(), h)
 
     def propagate_back(self, delta: torch.Tensor) -> torch.Tensor:
         """Return ``W delta``, the adjoint of the product, shape ``(N, B)``."""
@@ -97,11 +112,11 @@ class CsrProduct:
         self.edge_weight = edge_weight
         self._incoming = self._outgoing = None  # each is needed in one direction only
 
-    def propagate_add(self, drive: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
-        """Return ``drive + W^T h`` in new memory; all of shape ``(N, B)``."""
+    def add_propagated(self, drive: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
+        """Add ``W^T h`` to ``drive`` in place, and return it; both of shape ``(N, B)``."""
         if self._incoming is None:
             self._incoming = self.structure.incoming.arrange(self.edge_weight)
-        return spmm(self.structure.incoming, self._incoming, h).add_(drive)
+        return drive.add_(spmm(self.structure.incoming, self._incoming, h))
 
     def propagate_back(self, delta: torch.Tensor) -> torch.Tensor:
         """Return ``W delta``, the adjoint of the product, shape ``(N, B)``."""

@@ -79,7 +79,7 @@ def sddmm(
         return structure.blocks[0][2].restore(sums[0])
     out = torch.empty(structure.num_edges, dtype=dtype, device=device)
     for (*_, part), total in zip(structure.blocks, sums, strict=True):
-        out.index_copy_(0, part.order.long(), total)
+        out.index_put_((part.order,), total)
     return out
 
 

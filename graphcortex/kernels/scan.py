@@ -26,7 +26,8 @@ def recurrent_scan(
     backend: str = "dense",
     return_sequence: bool = True,
     exchange: Exchange | None = None,
-) -> torch.Tensor:
+    reuse_drive: bool = False,
+) -> tuple[torch.Tensor | None, torch.Tensor]:
     r"""Run a leaky recurrent network over all steps, neurons first.
 
     .. math::
@@ -40,17 +41,19 @@ def recurrent_scan(
         nonlinearity: relu, tanh, softplus or identity.
         alpha: Leak, the step over the time constant, in (0, 1].
         backend: dense, csr, scatter or reference.
-        return_sequence: Return the states of all steps, or only the last.
+        return_sequence: Return the states of all steps too, and not only the last.
         exchange: How states reach the neurons of other processes, where the graph is spread over several.
+        reuse_drive: The states may be written into the memory of ``drive``, which nobody may need afterwards: neither the caller nor
+            the operation that made it, in its backward pass.
 
     Returns:
-        The states, shape ``(T, N, B)``, or the last state, shape ``(N, B)``; ``h0`` where T = 0.
+        The states, shape ``(T, N, B)``, or None; and the last state, shape ``(N, B)``, which is ``h0`` where T = 0.
     """
     if drive.size(0) == 0:
-        return drive.new_empty(drive.shape) if return_sequence else h0
+        return (drive.new_empty(drive.shape) if return_sequence else None), h0
     if backend in _FUSED:
         keep = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (drive, edge_weight, h0))
-        options = (structure, nonlinearity, alpha, backend, return_sequence, exchange, keep)
+        options = (structure, nonlinearity, alpha, backend, return_sequence, exchange, keep, reuse_drive)
         return _FusedScan.apply(drive, edge_weight, h0, *options)
     f = get_nonlinearity(nonlinearity).forward
     h, states = h0, []
@@ -60,21 +63,23 @@ def recurrent_scan(
         h = active if alpha == 1.0 else (1 - alpha) * h + alpha * active
         if return_sequence:
             states.append(h)
-    return torch.stack(states) if return_sequence else h
+    return (torch.stack(states) if return_sequence else None), h
 
 
 class _FusedScan(torch.autograd.Function):
     """The scan with its own backward: each state is written once, and the edge gradient is one product over all steps."""
 
     @staticmethod
-    def forward(ctx, drive, edge_weight, h0, structure, nonlinearity, alpha, backend, return_sequence, exchange, keep):
+    def forward(
+        ctx, drive, edge_weight, h0, structure, nonlinearity, alpha, backend, return_sequence, exchange, keep, reuse
+    ):
         f = get_nonlinearity(nonlinearity)
         product = _FUSED[backend](structure, edge_weight)
         h = h0.contiguous()
         active, states = [], [h]
-        for d in drive:
+        for d in drive.detach() if reuse else drive.clone():
             seen = h if exchange is None else exchange.gather(h)
-            now = f.forward_(product.propagate_add(d, seen))
+            now = f.forward_(product.add_propagated(d, seen))
             h = now if alpha == 1.0 else torch.lerp(h, now, alpha)
             if keep:
                 active.append(now)
@@ -85,22 +90,27 @@ class _FusedScan(torch.autograd.Function):
             # Without a leak the states but the first are what was active.
             ctx.save_for_backward(edge_weight, *active, *(states[:-1] if alpha != 1.0 else states[:1]))
         ctx.structure, ctx.f, ctx.alpha, ctx.backend = structure, f, alpha, backend
-        ctx.return_sequence, ctx.exchange = return_sequence, exchange
+        ctx.exchange = exchange
+        ctx.set_materialize_grads(
+            False
+        )  # where only the last state is used, no gradient of zeros is made and added T times
         # A caller may change what it is given in place; what backward needs must not change with it.
-        return torch.stack(states[1:]) if return_sequence else h.clone()
+        return (torch.stack(states[1:]) if return_sequence else None), h.clone()
 
     @staticmethod
-    def backward(ctx, grad_output):
+    def backward(ctx, grad_states, grad_last):
+        if grad_states is None and grad_last is None:
+            return (None,) * 11
         edge_weight, *kept = ctx.saved_tensors
         active = kept[: ctx.num_steps]
         before = kept[ctx.num_steps :] if ctx.alpha != 1.0 else [kept[-1], *active[:-1]]
         with torch.no_grad():
-            gradients = _scan_backward(ctx, grad_output, edge_weight, active, before)
+            gradients = _scan_backward(ctx, grad_states, grad_last, edge_weight, active, before)
         if torch.is_grad_enabled():
-            # torch's once_differentiable would let these pass as constants wherever grad_output is one, as that of a sum is.
-            anchor = torch.empty(0, requires_grad=True, device=grad_output.device)
+            # torch's once_differentiable would let these pass as constants wherever the gradient of the output is one, as that of a sum is.
+            anchor = torch.empty(0, requires_grad=True, device=edge_weight.device)
             gradients = tuple(g if g is None else _DifferentiableOnce.apply(anchor, g) for g in gradients)
-        return *gradients, None, None, None, None, None, None, None
+        return (*gradients, *(None,) * 8)
 
 
 class _DifferentiableOnce(torch.autograd.Function):
@@ -118,7 +128,7 @@ class _DifferentiableOnce(torch.autograd.Function):
         )
 
 
-def _scan_backward(ctx, grad_output, edge_weight, active, before):
+def _scan_backward(ctx, grad_states, grad_last, edge_weight, active, before):
     """Walk the steps backward; return the gradients of the drive, the weights and the initial state.
 
     ``active`` holds f(pre-activation) of every step, and ``before`` the state that each step began with.
@@ -127,11 +137,14 @@ def _scan_backward(ctx, grad_output, edge_weight, active, before):
     alpha, exchange = ctx.alpha, ctx.exchange
     product = _FUSED[ctx.backend](ctx.structure, edge_weight)
     num_steps = len(active)
-    delta = grad_output.new_empty(num_steps, *active[0].shape)  # gradient at the pre-activation of every step
+    delta = active[0].new_empty(num_steps, *active[0].shape)  # gradient at the pre-activation of every step
     # A gradient that vanishes over the steps passes through the subnormal numbers, on which a CPU is some ten times slower. What
     # is below this bound has no digit left in a product, so it is zero.
     vanished = torch.finfo(delta.dtype).tiny / torch.finfo(delta.dtype).eps
-    grad = (grad_output[-1] if ctx.return_sequence else grad_output).contiguous()
+    if grad_states is None:
+        grad = grad_last.contiguous()
+    else:
+        grad = (grad_states[-1] if grad_last is None else grad_states[-1] + grad_last).contiguous()
     for t in range(num_steps - 1, -1, -1):
         grad_step = f.backward(grad if alpha == 1.0 else alpha * grad, active[t])
         torch.hardshrink(grad_step, vanished, out=delta[t])
@@ -142,8 +155,8 @@ def _scan_backward(ctx, grad_output, edge_weight, active, before):
             sent = exchange.reduce(sent)
         if alpha != 1.0:
             sent.add_(grad, alpha=1 - alpha)
-        if ctx.return_sequence and t > 0:
-            sent.add_(grad_output[t - 1])
+        if grad_states is not None and t > 0:
+            sent.add_(grad_states[t - 1])
         grad = sent
     grad_weight = None
     if ctx.needs_input_grad[1]:

@@ -39,13 +39,13 @@ class Compressed:
 
     def arrange(self, edge_values: EdgeValues) -> EdgeValues:
         """Bring values from the caller's order into this one."""
-        return edge_values if self.order is None else edge_values[self.order]
+        return edge_values if self.order is None else edge_values.index_select(0, self.order)
 
     def restore(self, values: EdgeValues) -> EdgeValues:
         """Bring values from this order back into the caller's."""
         if self.order is None:
             return values
-        return torch.empty_like(values).index_copy_(0, self.order.long(), values)
+        return torch.empty_like(values).index_put_((self.order,), values)
 
 
 def compress(rows: torch.Tensor, columns: torch.Tensor, num_rows: int, num_columns: int) -> Compressed:

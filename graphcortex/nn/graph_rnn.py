@@ -225,22 +225,28 @@ class GraphRNN(MessagePassing):
     def _drive(self, x: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
         """Return what reaches each neuron from outside, shape ``(T, N, B)``, for inputs of shape ``(T, B, I)``."""
         num_steps, num_trials, _ = x.shape
-        drive = torch.matmul(self.input_weight.t(), x.transpose(1, 2))
-        if self.input_nodes is not None:
-            everywhere = drive.new_zeros(num_steps, self.num_nodes, num_trials)
-            drive = everywhere.index_copy(1, self.input_nodes, drive)
-        if self.bias is not None:
-            drive = drive + self.bias[:, None]
+        # A product per step: a single one of all steps would put trials first, and be copied.
+        weight, trials_last = self.input_weight.t().expand(num_steps, -1, -1), x.transpose(1, 2)
+        if self.input_nodes is None and self.bias is not None:
+            drive = torch.baddbmm(self.bias[None, :, None], weight, trials_last)
+        else:
+            drive = torch.bmm(weight, trials_last)
+            if self.input_nodes is not None:
+                everywhere = drive.new_zeros(num_steps, self.num_nodes, num_trials)
+                drive = everywhere.index_copy(1, self.input_nodes, drive)
+            if self.bias is not None:
+                drive.add_(self.bias[:, None])
         if generator is not None:
             # Step by step, so that the numbers are the same however the steps are cut.
             shape = (self.num_nodes, num_trials)
             options = {"generator": generator, "device": x.device, "dtype": drive.dtype}
-            drive = drive + self.noise * torch.stack([torch.randn(shape, **options) for _ in range(num_steps)])
+            for step in drive.detach():
+                step.add_(torch.randn(shape, **options), alpha=self.noise)
         return drive
 
     def _run(
         self, x: torch.Tensor, h: torch.Tensor, generator: torch.Generator | None, return_sequence: bool
-    ) -> torch.Tensor:
+    ) -> tuple[torch.Tensor | None, torch.Tensor]:
         """Run some steps; ``x`` is ``(T, B, I)``, ``h`` and the states are neurons first."""
         return recurrent_scan(
             self._drive(x, generator),
@@ -249,8 +255,9 @@ class GraphRNN(MessagePassing):
             h,
             nonlinearity=self.nonlinearity,
             alpha=self.alpha,
-            backend=choose_backend(self.backend, self.structure),
+            backend=choose_backend(self.backend, self.structure, x.size(1)),
             return_sequence=return_sequence,
+            reuse_drive=True,  # nothing that _drive ends with needs its result in a backward pass
         )
 
     def _run_in_segments(
@@ -263,10 +270,10 @@ class GraphRNN(MessagePassing):
             if state is not None:
                 again = torch.Generator(x.device)
                 again.set_state(state)
-            states = self._run(segment, h, again, return_sequence)
+            states, last = self._run(segment, h, again, return_sequence)
             if again is not None:
                 generator.set_state(again.get_state())
-            return (self._of_output_nodes(states), states[-1]) if return_sequence else (None, states)
+            return (self._of_output_nodes(states) if return_sequence else None), last
 
         outputs = []
         for segment in x.split(self.checkpoint_every):
@@ -329,9 +336,9 @@ class GraphRNN(MessagePassing):
         if 0 < self.checkpoint_every < x.size(0) and torch.is_grad_enabled():
             states, last = self._run_in_segments(x, h, generator, return_sequence)
         else:
-            states = self._run(x, h, generator, return_sequence)
-            last = h if x.size(0) == 0 else (states[-1] if return_sequence else states)
-            states = self._of_output_nodes(states)
+            states, last = self._run(x, h, generator, return_sequence)
+            if return_sequence:
+                states = self._of_output_nodes(states)
         output = (states if return_sequence else self._of_output_nodes(last)).transpose(-1, -2)
         h_n = last.t().unsqueeze(0)
         if not batched:

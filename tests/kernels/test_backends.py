@@ -15,7 +15,6 @@ from graphcortex.kernels import (
     use_backend,
 )
 from graphcortex.kernels.backends import (
-    DENSE_ABOVE_DENSITY,
     CsrProduct,
     DenseProduct,
     reference_propagate,
@@ -39,7 +38,7 @@ def test_fused_products_match_naive(product, graph):
     made = product(structure, graph.edge_weight)
     h, delta = random_states(graph), random_states(graph, seed=1)
     drive = random_states(graph, seed=2)
-    assert_close(made.propagate_add(drive, h), drive + naive_spmm(graph, h), rtol=1e-12, atol=1e-12)
+    assert_close(made.add_propagated(drive.clone(), h), drive + naive_spmm(graph, h), rtol=1e-12, atol=1e-12)
     transposed = graph._replace(edge_index=graph.edge_index.flip(0))
     assert_close(made.propagate_back(delta), naive_spmm(transposed, delta), rtol=1e-12, atol=1e-12)
     assert_close(
@@ -53,7 +52,7 @@ def test_fused_products_on_the_complete_sorted_graph(product):
     weight = torch.arange(9, dtype=torch.float64)
     h = torch.eye(3, dtype=torch.float64)
     made = product(structure, weight)
-    assert_close(made.propagate_add(torch.zeros_like(h), h), weight.view(3, 3).T)
+    assert_close(made.add_propagated(torch.zeros_like(h), h), weight.view(3, 3).T)
     assert_close(made.propagate_back(h), weight.view(3, 3))
     assert_close(made.edge_gradient([h], [weight.view(3, 3).T]), weight)
 
@@ -86,23 +85,49 @@ def test_all_backends_but_scatter_are_always_installed(monkeypatch):
     assert installed_backends() == ("dense", "csr", "reference")
 
 
-def structure_of(num_edges, num_nodes=10):
+def structure_of(num_edges, num_nodes=300):
     return GraphStructure.build(complete_edge_index(num_nodes)[:, :num_edges], num_nodes)
 
 
-def test_auto_goes_by_density():
-    bound = int(DENSE_ABOVE_DENSITY * 100)
-    assert choose_backend("auto", structure_of(bound)) == "csr"
-    assert choose_backend("auto", structure_of(bound + 1)) == "dense"
+# Neurons, trials, density, and what is faster by benchmarks/results/bench_backends.json.
+FASTER = [
+    (50, 32, 0.1, "dense"),
+    (200, 128, 0.2, "csr"),
+    (200, 128, 0.7, "dense"),
+    (200, 8, 0.7, "csr"),
+    (400, 32, 0.7, "csr"),
+    (400, 32, 0.9, "dense"),
+    (400, 128, 0.5, "csr"),
+    (400, 128, 0.7, "dense"),
+    (1000, 8, 0.9, "csr"),
+    (3000, 128, 0.3, "csr"),
+]
+
+
+@pytest.mark.parametrize(("num_nodes", "num_trials", "density", "name"), FASTER)
+def test_auto_takes_what_is_faster(num_nodes, num_trials, density, name):
+    edge_index = complete_edge_index(num_nodes)[:, : int(density * num_nodes**2)]
+    assert choose_backend("auto", GraphStructure.build(edge_index, num_nodes), num_trials) == name
+
+
+@pytest.mark.parametrize("num_nodes", [2, 300])
+@pytest.mark.parametrize("num_trials", [0, 1, 128])
+def test_auto_takes_weights_that_are_a_matrix_as_one(num_nodes, num_trials):
+    structure = GraphStructure.build(complete_edge_index(num_nodes), num_nodes)
+    assert choose_backend("auto", structure, num_trials) == "dense"
+
+
+def test_auto_takes_no_matrix_for_a_graph_without_edges():
+    assert choose_backend("auto", GraphStructure.build(torch.zeros(2, 0).long(), 300), 8) == "csr"
 
 
 @pytest.mark.parametrize("name", BACKENDS)
 def test_a_named_backend_is_taken_and_a_forced_one_goes_before_it(name):
     structure = structure_of(5)
-    assert choose_backend(name, structure) == name
+    assert choose_backend(name, structure, 8) == name
     with use_backend(name):
-        assert choose_backend("auto", structure) == choose_backend("dense", structure) == name
-    assert choose_backend("auto", structure) == "csr"
+        assert choose_backend("auto", structure, 8) == choose_backend("dense", structure, 8) == name
+    assert choose_backend("auto", structure, 8) == "csr"
 
 
 def test_use_backend_nests_and_restores_after_an_exception():
@@ -110,19 +135,19 @@ def test_use_backend_nests_and_restores_after_an_exception():
 
     def fail_within(name):
         with use_backend(name):
-            assert choose_backend("auto", structure) == name
+            assert choose_backend("auto", structure, 8) == name
             raise KeyError(name)
 
     with use_backend("reference"):
         with pytest.raises(KeyError):
             fail_within("dense")
-        assert choose_backend("auto", structure) == "reference"
-    assert choose_backend("auto", structure) == "csr"
+        assert choose_backend("auto", structure, 8) == "reference"
+    assert choose_backend("auto", structure, 8) == "csr"
 
 
 def test_rejects_an_unknown_backend():
     with pytest.raises(ValueError, match=r"backend must be one of 'auto', 'dense'.*got 'cuda'"):
-        choose_backend("cuda", structure_of(5))
+        choose_backend("cuda", structure_of(5), 8)
     with pytest.raises(ValueError, match=r"backend must be one of 'dense'.*got 'auto'"), use_backend("auto"):
         pass
-    assert choose_backend("auto", structure_of(5)) == "csr"
+    assert choose_backend("auto", structure_of(5), 8) == "csr"
