@@ -2,14 +2,16 @@
 
     python benchmarks/bench_recurrence.py [--device cuda] [--threads 2] [--repeats 5] [--cases sparse dense large growth]
 
-Peers: ``torch.sparse`` CSR under autograd, PyG's ``MessagePassing``, torch-scatter's ``segment_csr``, torch-sparse's ``SparseTensor``,
-a dense matrix under autograd, and ``torch.nn.RNN``. One that is not installed is reported as missing. Every side runs the same
-network: ``h_t = tanh(d_t + W^T h_{t-1})``, gradients of weights and drive. The peers keep their states neurons first too, the
-layout that is best for them.
+Peers: ``torch.sparse`` CSR under autograd, PyG's ``MessagePassing``, torch-scatter's ``segment_csr``, torch-sparse's
+``SparseTensor``, a dense matrix under autograd, and ``torch.nn.RNN``. One that is not installed is reported as missing. Every side
+runs the same network: ``h_t = tanh(d_t + W^T h_{t-1})``, gradients of weights and drive. The peers keep their states neurons first
+too, the layout that is best for them.
 
 The physical limit of a case is the larger of two times: the bytes that must move, over the measured rate of a copy; and the
-arithmetic, over the measured rate of a large matrix product. A row of states that is gathered for an edge counts once per edge where
-all rows do not fit the last cache (32 MB), and once per neuron where they do.
+arithmetic, over the measured rate of a large matrix product. A row of states that is gathered for an edge counts once per edge
+where all rows do not fit the last cache (32 MB), and once per neuron where they do.
+
+Memory is the peak of a process of its own, above what it held after its imports.
 """
 
 from __future__ import annotations
@@ -230,16 +232,21 @@ def complete_case(options, rates) -> dict:
 
 
 def large_case(options, rates) -> dict:
-    """Run in a process of its own, whose peak memory is then that of this case alone."""
-    command = [sys.executable, __file__, "--device", options.device, "--threads", str(options.threads), "--alone"]
-    row = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+    row = alone(options, 100_000, 10_000_000, 32, 10)
     small = medians({"s": ours(random_edges(12_000, 1_200_000, options.device), 12_000, 32, 10)}, 5, options.device)
     row["time_per_edge_over_12000_case"] = (row["graphcortex_s"] / 10_000_000) / (small["s"] / 1_200_000)
     row["over_physical_limit"] = row["graphcortex_s"] / limit_s(100_000, 10_000_000, 32, 10, *rates)
     return row
 
 
-def large_alone(options) -> None:
+def alone(options, n: int, e: int, b: int, t: int) -> dict:
+    """Train a few steps in a process of its own, whose peak memory is then that of this case."""
+    command = [sys.executable, __file__, "--device", options.device, "--threads", str(options.threads)]
+    command += ["--alone", *map(str, (n, e, b, t))]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+
+
+def run_alone(options) -> None:
     def peak() -> int:
         if options.device != "cpu":
             return torch.cuda.max_memory_allocated()
@@ -247,8 +254,10 @@ def large_alone(options) -> None:
         with open("/proc/self/status") as file:
             return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
 
+    n, e, b, t = options.alone
+    warm_up = ours(random_edges(100, 1000, options.device), 100, 8, 2)
+    warm_up()
     before = peak()
-    n, e, b, t = 100_000, 10_000_000, 32, 10
     rnn = GraphRNN(3, random_edges(n, e, options.device), n)
     x = torch.randn(t, b, 3, device=options.device)
 
@@ -262,23 +271,27 @@ def large_alone(options) -> None:
 
 
 def growth(options) -> list[dict]:
-    """Fit the exponent of the time in E, T and B, each over a range in which the others stay."""
+    """Fit the exponents of time and memory in E, T and B, each over a range in which it outweighs the others."""
     ranges = {
-        "E": [(20_000, e, 32, 10) for e in (1_000_000, 2_000_000, 4_000_000, 8_000_000)],
-        "T": [(20_000, 2_000_000, 32, t) for t in (5, 10, 20, 40)],
-        "B": [(20_000, 2_000_000, b, 10) for b in (32, 64, 128, 256)],
+        "E": [(20_000, e, 16, 5) for e in (2_000_000, 4_000_000, 8_000_000, 16_000_000)],
+        "T": [(50_000, 500_000, 64, t) for t in (20, 40, 80, 160)],
+        "B": [(50_000, 500_000, b, 20) for b in (64, 128, 256, 512)],
     }
     rows = []
     for name, sizes in ranges.items():
-        seconds = []
-        for n, e, b, t in sizes:
-            step = ours(random_edges(n, e, options.device), n, b, t)
-            seconds.append(medians({"s": step}, 3, options.device)["s"])
-        values = [size["NEBT".index(name)] for size in sizes]
-        exponent = float(np.polyfit(np.log(values), np.log(seconds), 1)[0])
-        rows.append({"growth_in": name, "values": values, "seconds": seconds, "exponent": exponent})
+        found = [alone(options, *size) for size in sizes]
+        row = {"growth_in": name, "values": [size["NEBT".index(name)] for size in sizes]}
+        for measure, key in (("seconds", "graphcortex_s"), ("gb", "peak_gb")):
+            row[measure] = [case[key] for case in found]
+            row[f"exponent_of_{measure}"] = float(np.polyfit(np.log(row["values"]), np.log(row[measure]), 1)[0])
+        rows.append(row)
         print(
-            f"time grows as {name}^{exponent:.2f}: " + ", ".join(f"{v:,}: {s:.3f} s" for v, s in zip(values, seconds))
+            f"time grows as {name}^{row['exponent_of_seconds']:.2f}, memory as {name}^{row['exponent_of_gb']:.2f}: "
+            + ", ".join(
+                f"{v:,}: {s:.3f} s, {m:.2f} GB"
+                for v, s, m in zip(row["values"], row["seconds"], row["gb"], strict=True)
+            ),
+            flush=True,
         )
     return rows
 
@@ -289,34 +302,36 @@ def plot(rows: list[dict]) -> None:
 
     from graphcortex.viz import save_figure
 
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure = Figure(figsize=(11, 3.4), layout="constrained")
+    speed, *others = figure.subplots(1, 3, width_ratios=[1.5, 1, 1])
     first = next(row for row in rows if len(row.get("ratios", {})) > 1)
     names = ["graphcortex", *first["ratios"]]
     times = [first["graphcortex_s"], *first["peers_s"].values()]
-    left.barh(names, times, color=["#332288", *["#BBBBBB"] * (len(names) - 1)])
+    speed.barh(names, times, color=["#332288", *["#BBBBBB"] * (len(names) - 1)])
     for y, (name, seconds) in enumerate(zip(names, times, strict=True)):
         text = f" {seconds:.2f} s" + (f", {first['ratios'][name]:.0f}x" if name in first["ratios"] else "")
-        left.text(seconds, y, text, va="center", fontsize="small")
-    left.invert_yaxis()
-    left.set_xlim(0, max(times) * 1.3)
-    left.set_xlabel("one training step (s)")
-    left.set_title(first["case"], loc="left", fontsize="medium")
-    for row, colour, marker in zip([r for r in rows if "growth_in" in r], ("#332288", "#CC6677", "#117733"), "os^"):
-        relative = np.array(row["values"]) / row["values"][0]
-        label = f"{row['growth_in']}: exponent {row['exponent']:.2f}"
-        right.loglog(relative, np.array(row["seconds"]) / row["seconds"][0], color=colour, marker=marker, label=label)
-    right.loglog([1, 8], [1, 8], color="#444444", linestyle=":", label="linear")
-    for axis in (right.xaxis, right.yaxis):
-        axis.set_major_formatter("{x:g}")
-        axis.set_minor_formatter("")
-    right.set_xticks([1, 2, 4, 8])
-    right.set_yticks([1, 2, 4, 8])
-    right.set_xlabel("size, over the smallest")
-    right.set_ylabel("time, over the smallest")
-    right.set_title("Growth with edges E, steps T, trials B", loc="left", fontsize="medium")
-    right.legend(frameon=False, fontsize="small")
-    for axes in (left, right):
+        speed.text(seconds, y, text, va="center", fontsize="small")
+    speed.invert_yaxis()
+    speed.set_xlim(0, max(times) * 1.4)
+    speed.set_xlabel("one training step (s)")
+    speed.set_title(first["case"], loc="left", fontsize="medium")
+    grown = [row for row in rows if "growth_in" in row]
+    names = {"E": "synapses E", "T": "steps T", "B": "trials B"}
+    for axes, measure, title in zip(others, ("seconds", "gb"), ("time", "peak memory"), strict=True):
+        for row, colour, marker in zip(grown, ("#332288", "#CC6677", "#117733"), "os^", strict=True):
+            size, value = (np.array(row[key]) / row[key][0] for key in ("values", measure))
+            label = f"{names[row['growth_in']]}: exponent {row[f'exponent_of_{measure}']:.2f}"
+            axes.loglog(size, value, color=colour, marker=marker, label=label)
+        axes.loglog([1, 8], [1, 8], color="#444444", linestyle=":", label="linear")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter("")
+            axis.set_ticks([1, 2, 4, 8])
+            axis.set_ticks([], minor=True)
+        axes.set_xlabel("size, over the smallest")
+        axes.set_title(f"{title}, over the smallest", loc="left", fontsize="medium")
+        axes.legend(frameon=False, fontsize="small")
+    for axes in (speed, *others):
         axes.spines[["top", "right"]].set_visible(False)
     save_figure(figure, RESULTS.parents[1] / "docs" / "images" / "recurrence-speed.png")
 
@@ -337,11 +352,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--cases", nargs="+", default=["sparse", "dense", "large", "growth"])
-    parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--alone", nargs=4, type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     if options.alone:
-        large_alone(options)
+        run_alone(options)
         return
     rates = machine_rates(options.device)
     rows: list[dict] = [{"copy_gb_per_s": rates[0] / 1e9, "gemm_gflop_per_s": rates[1] / 1e9}]

@@ -14,7 +14,6 @@ _FUSED = {"dense": DenseProduct, "csr": CsrProduct}
 _PLAIN = {"reference": reference_propagate, "scatter": scatter_propagate}
 
 
-@torch.compiler.disable  # the loop over steps is written by hand already; traced, it would be unrolled and gain nothing
 def recurrent_scan(
     drive: torch.Tensor,
     edge_weight: EdgeValues,
@@ -43,8 +42,8 @@ def recurrent_scan(
         backend: dense, csr, scatter or reference.
         return_sequence: Return the states of all steps too, and not only the last.
         exchange: How states reach the neurons of other processes, where the graph is spread over several.
-        reuse_drive: The states may be written into the memory of ``drive``, which nobody may need afterwards: neither the caller nor
-            the operation that made it, in its backward pass.
+        reuse_drive: The states may be written into the memory of ``drive``, which nobody may need afterwards: not the
+            caller, and not the operation that made it in its backward pass.
 
     Returns:
         The states, shape ``(T, N, B)``, or None; and the last state, shape ``(N, B)``, which is ``h0`` where T = 0.
@@ -107,7 +106,7 @@ class _FusedScan(torch.autograd.Function):
         with torch.no_grad():
             gradients = _scan_backward(ctx, grad_states, grad_last, edge_weight, active, before)
         if torch.is_grad_enabled():
-            # torch's once_differentiable would let these pass as constants wherever the gradient of the output is one, as that of a sum is.
+            # torch's once_differentiable would let these pass as constants where grad_last is one, as that of a sum is.
             anchor = torch.empty(0, requires_grad=True, device=edge_weight.device)
             gradients = tuple(g if g is None else _DifferentiableOnce.apply(anchor, g) for g in gradients)
         return (*gradients, *(None,) * 8)

@@ -2,14 +2,30 @@
 
 from graphcortex.nn import initializers
 from graphcortex.nn.classifier import TaskClassifier
-from graphcortex.nn.constraints import NonNegative, constrain_nonnegative, project_nonnegative
+from graphcortex.nn.constraints import (
+    Dale,
+    Gain,
+    NonNegative,
+    Offset,
+    constrain_dale,
+    constrain_nonnegative,
+    learn_change,
+    learn_gain,
+    project_nonnegative,
+)
 from graphcortex.nn.graph_rnn import GraphRNN
 
 __all__ = [
+    "Dale",
+    "Gain",
     "GraphRNN",
     "NonNegative",
+    "Offset",
     "TaskClassifier",
+    "constrain_dale",
     "constrain_nonnegative",
     "initializers",
+    "learn_change",
+    "learn_gain",
     "project_nonnegative",
 ]

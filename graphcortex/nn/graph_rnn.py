@@ -285,6 +285,8 @@ class GraphRNN(MessagePassing):
     def _of_output_nodes(self, states: torch.Tensor) -> torch.Tensor:
         return states if self.output_nodes is None else states.index_select(-2, self.output_nodes)
 
+    # The loop over steps is written by hand already; traced by torch.compile, it would be unrolled and gain nothing.
+    @torch.compiler.disable
     def forward(
         self,
         x: torch.Tensor,
@@ -318,6 +320,12 @@ class GraphRNN(MessagePassing):
                 f"x must have shape {'(B, T, I)' if self.batch_first else '(T, B, I)'} or (T, I) with I = {self.input_size}, "
                 f"got {tuple(x.shape)}."
             )
+        device = self.input_weight.device.type
+        if torch.is_autocast_enabled(device):
+            # States that feed back on themselves stay in the precision of their weights.
+            with torch.autocast(device, enabled=False):
+                x, h0 = (None if v is None else v.to(self.input_weight.dtype) for v in (x, h0))
+                return self.forward(x, h0, return_sequence=return_sequence, rng=rng, check=check)
         x = self._fit(x, "x", check)
         if not batched:
             x = x.unsqueeze(1)
@@ -353,12 +361,10 @@ class GraphRNN(MessagePassing):
         if values.device != weight.device:
             raise ValueError(f"{name} must be on the device of the network, {weight.device}; got {values.device}.")
         if values.dtype != weight.dtype:
-            if not torch.is_autocast_enabled(weight.device.type):
-                raise ValueError(
-                    f"{name} must have the precision of the network, {weight.dtype}; got {values.dtype}. Convert one of them, as "
-                    f"with {name}.to({weight.dtype}) or rnn.to({values.dtype})."
-                )
-            values = values.to(weight.dtype)
+            raise ValueError(
+                f"{name} must have the precision of the network, {weight.dtype}; got {values.dtype}. Convert one of them, as with "
+                f"{name}.to({weight.dtype}) or rnn.to({values.dtype})."
+            )
         if check:
             check_finite(values, name)
         return values

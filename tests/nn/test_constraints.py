@@ -5,7 +5,15 @@ import torch
 from torch.testing import assert_close
 
 from graphcortex.kernels import complete_edge_index
-from graphcortex.nn import GraphRNN, NonNegative, constrain_nonnegative, project_nonnegative
+from graphcortex.nn import (
+    GraphRNN,
+    NonNegative,
+    constrain_dale,
+    constrain_nonnegative,
+    learn_change,
+    learn_gain,
+    project_nonnegative,
+)
 
 
 @pytest.fixture
@@ -74,3 +82,93 @@ def test_projection_keeps_what_is_not_negative_and_shows_nan(device, dtype):
     expected = torch.tensor([0.0, 0.0, 0.0, 3.0, float("nan"), float("inf"), 0.0], device=device, dtype=dtype)
     assert_close(weight.detach(), expected, equal_nan=True)
     assert weight.requires_grad
+
+
+SIGNS = torch.tensor([1, -1, 1, -1])
+
+
+def test_dale_gives_every_edge_the_sign_of_its_source(x):
+    rnn = GraphRNN(2, complete_edge_index(4), 4)
+    rnn.reset_parameters(rng=1)
+    before = rnn.edge_weight.detach().clone()
+    assert constrain_dale(rnn, SIGNS) is rnn
+    sign = SIGNS[rnn.edge_index[0]]
+    assert_close(rnn.edge_weight.detach(), torch.where(before.sign() == sign, before, 0.0))
+    optimizer = torch.optim.SGD(rnn.parameters(), lr=0.5)
+    for _ in range(5):
+        optimizer.zero_grad()
+        rnn(x)[0].sum().backward()
+        optimizer.step()
+        assert bool((rnn.edge_weight * sign >= 0).all())
+    assert not torch.equal(rnn.edge_weight, before)
+
+
+def test_dale_shows_in_the_jacobian():
+    """Structure: the derivative of a state by an earlier one has the sign of the neuron that sends."""
+    rnn = GraphRNN(2, complete_edge_index(4), 4).double()
+    rnn.set_edge_weight(SIGNS.double().repeat_interleave(4) * (1 + torch.rand(16, dtype=torch.double)))
+    constrain_dale(rnn, SIGNS)
+    zeros = torch.zeros(1, 2, dtype=torch.double)
+    jacobian = torch.autograd.functional.jacobian(
+        lambda h: rnn.step(zeros, h[None])[0], torch.zeros(4, dtype=torch.double)
+    )
+    assert torch.equal(jacobian.T.sign(), SIGNS.double()[:, None].expand(4, 4))
+
+
+def test_a_learned_gain_leaves_the_counts_alone(x):
+    counts = torch.arange(1.0, 17)
+    rnn = learn_gain(GraphRNN(2, complete_edge_index(4), 4), counts)
+    assert_close(rnn.edge_weight.detach(), counts)
+    free = GraphRNN(2, complete_edge_index(4), 4)
+    free.set_edge_weight(counts)
+    rnn(x)[0].sum().backward()
+    free(x)[0].sum().backward()
+    assert_close(rnn.parametrizations.edge_weight.original.grad, free.edge_weight.grad * counts)
+    rnn.set_edge_weight(counts * 3)
+    assert_close(rnn.parametrizations.edge_weight.original.detach(), torch.full((16,), 3.0))
+    counts.zero_()
+    assert bool((rnn.edge_weight != 0).all())
+
+
+def test_a_learned_change_decays_to_the_offset():
+    offset = torch.linspace(-1, 1, 16)
+    rnn = learn_change(GraphRNN(2, complete_edge_index(4), 4), offset)
+    assert_close(rnn.edge_weight.detach(), offset)
+    rnn.set_edge_weight(torch.zeros(16))
+    assert_close(rnn.parametrizations.edge_weight.original.detach(), -offset)
+    optimizer = torch.optim.SGD([rnn.parametrizations.edge_weight.original], lr=1.0, weight_decay=0.5)
+    rnn.parametrizations.edge_weight.original.grad = torch.zeros(16)
+    for _ in range(40):
+        optimizer.step()
+    assert_close(rnn.edge_weight.detach(), offset, rtol=0, atol=1e-6)
+
+
+def test_constraints_stack():
+    rnn = learn_gain(GraphRNN(2, complete_edge_index(4), 4), torch.full((16,), 2.0))
+    constrain_nonnegative(rnn)
+    rnn.set_edge_weight(torch.linspace(-1, 1, 16))
+    assert_close(rnn.edge_weight.detach(), torch.linspace(-1, 1, 16).clamp(min=0))
+
+
+def test_the_state_of_a_constrained_network_carries_what_is_fixed():
+    first = learn_gain(GraphRNN(2, complete_edge_index(4), 4), torch.arange(1.0, 17))
+    other = learn_gain(GraphRNN(2, complete_edge_index(4), 4), torch.ones(16))
+    other.load_state_dict(first.state_dict())
+    assert_close(other.edge_weight, first.edge_weight)
+
+
+BAD = {
+    "a sign too few": (constrain_dale, torch.ones(3)),
+    "a sign of zero": (constrain_dale, torch.tensor([1, 0, 1, 1])),
+    "a scale too few": (learn_gain, torch.ones(15)),
+    "a scale of zero": (learn_gain, torch.arange(16.0)),
+    "a scale of NaN": (learn_gain, torch.full((16,), torch.nan)),
+    "an offset by column": (learn_change, torch.ones(16, 1)),
+    "an infinite offset": (learn_change, torch.full((16,), torch.inf)),
+}
+
+
+@pytest.mark.parametrize(("function", "value"), BAD.values(), ids=BAD.keys())
+def test_rejects(function, value):
+    with pytest.raises(ValueError, match=r"must .*got"):
+        function(GraphRNN(2, complete_edge_index(4), 4), value)

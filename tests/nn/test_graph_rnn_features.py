@@ -1,0 +1,333 @@
+"""What GraphRNN does beyond the recurrence: parts of neurons, batches of graphs, checkpoints, precisions, tools of others."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+from torch.testing import assert_close
+from torch_geometric.data import Batch, Data
+
+from graphcortex.data import SyntheticCortex
+from graphcortex.kernels import complete_edge_index, installed_backends, use_backend
+from graphcortex.nn import GraphRNN, TaskClassifier
+from graphcortex.testing.strategies import edges
+
+FUSED = ("dense", "csr")
+
+
+def randn(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def random_rnn(num_nodes=12, num_edges=50, input_size=2, seed=3, **options):
+    generator = torch.Generator().manual_seed(seed)
+    edge_index = torch.randint(num_nodes, (2, num_edges), generator=generator)
+    rnn = GraphRNN(input_size, edge_index, num_nodes, **options).double()
+    rnn.reset_parameters(rng=seed)
+    return rnn
+
+
+# --- input and output neurons
+
+
+def test_input_nodes_are_as_input_weights_of_zero_elsewhere():
+    part = random_rnn(input_nodes=[7, 2, 5])
+    whole = random_rnn()
+    with torch.no_grad():
+        whole.input_weight.zero_()
+        whole.input_weight[:, [7, 2, 5]] = part.input_weight
+    x = randn(6, 3, 2)
+    assert part.input_weight.shape == (2, 3)
+    assert_close(part(x), whole(x))
+    part(x)[0].square().sum().backward()
+    whole(x)[0].square().sum().backward()
+    assert_close(part.input_weight.grad, whole.input_weight.grad[:, [7, 2, 5]])
+    assert_close(part.edge_weight.grad, whole.edge_weight.grad)
+    assert_close(part.step(x[0], randn(3, 12)), whole.step(x[0], randn(3, 12)))
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("return_sequence", [False, True])
+def test_output_nodes_are_a_part_of_the_states(batch_first, return_sequence):
+    part, whole = (
+        random_rnn(output_nodes=torch.tensor([3, 0]), batch_first=batch_first),
+        random_rnn(batch_first=batch_first),
+    )
+    for x in (randn(6, 3, 2), randn(6, 2)):
+        (output, h_n), (states, last) = (rnn(x, return_sequence=return_sequence) for rnn in (part, whole))
+        assert_close(output, states[..., [3, 0]])
+        assert_close(h_n, last)
+
+
+BAD_NODES = {
+    "none": [],
+    "a neuron too many": [12],
+    "a negative neuron": [-1],
+    "one twice": [1, 1],
+    "floats": [0.5],
+    "a mask": [True, False],
+    "a matrix": [[1, 2]],
+}
+
+
+@pytest.mark.parametrize("nodes", BAD_NODES.values(), ids=BAD_NODES.keys())
+@pytest.mark.parametrize("name", ["input_nodes", "output_nodes"])
+def test_rejects_nodes(name, nodes):
+    with pytest.raises(ValueError, match=rf"{name} must .*got"):
+        random_rnn(**{name: nodes})
+
+
+# --- several graphs
+
+
+def graphs():
+    generator = torch.Generator().manual_seed(0)
+    sizes = ((4, 9), (7, 20), (1, 0))
+    return [
+        Data(
+            edge_index=torch.randint(n, (2, e), generator=generator),
+            edge_weight=torch.randn(e, generator=generator),
+            num_nodes=n,
+        )
+        for n, e in sizes
+    ]
+
+
+def test_a_batch_of_graphs_runs_as_each_alone():
+    batch = GraphRNN.from_graph(Batch.from_data_list(graphs()), 3)
+    x = torch.randn(5, 2, 3, generator=torch.Generator().manual_seed(1))
+    assert batch.num_graphs == 3
+    states, weights = batch.split(batch(x)[0]), batch.split(batch.input_weight.detach())
+    for graph, state, weight in zip(graphs(), states, weights, strict=True):
+        alone = GraphRNN.from_graph(graph, 3)
+        assert alone.num_graphs == 1
+        assert_close(alone.edge_weight.detach(), graph.edge_weight)
+        with torch.no_grad():
+            alone.input_weight.copy_(weight)
+        assert_close(state, alone(x)[0])
+        assert alone.split(alone(x)[0])[0].shape == state.shape
+
+
+def test_an_ensemble_learns_what_its_members_learn_alone():
+    """Two networks in one scan, and each alone: the same weights after five steps of Adam."""
+    parts = [graph for graph in graphs() if graph.num_edges]
+    ensemble = TaskClassifier(GraphRNN.from_graph(Batch.from_data_list(parts), 3), 2, rng=0)
+    members = [TaskClassifier(GraphRNN.from_graph(graph, 3), 2, rng=0) for graph in parts]
+    with torch.no_grad():
+        split = ensemble.rnn.split(ensemble.rnn.input_weight)
+        for member, weight, readout in zip(members, split, ensemble.readout, strict=True):
+            member.rnn.input_weight.copy_(weight)
+            member.readout.load_state_dict(readout.state_dict())
+    x = torch.randn(5, 8, 3, generator=torch.Generator().manual_seed(1))
+    answers = torch.tensor([0, 1] * 4)
+    for model in (ensemble, *members):
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+        for _ in range(5):
+            optimizer.zero_grad()
+            logits = model(x)
+            if model is ensemble:
+                assert logits.shape == (2, 8, 2)
+                loss = sum(F.cross_entropy(one, answers) for one in logits)
+            else:
+                loss = F.cross_entropy(logits, answers)
+            loss.backward()
+            optimizer.step()
+    learned = ensemble.rnn.edge_weight.split([graph.num_edges for graph in parts])
+    for member, weight in zip(members, learned, strict=True):
+        assert_close(weight, member.rnn.edge_weight, rtol=1e-4, atol=1e-6)
+
+
+def test_a_connectome_is_a_graph_to_start_from():
+    wiring = SyntheticCortex()[0].wiring()
+    rnn = GraphRNN.from_graph(wiring, 3)
+    assert_close(rnn.edge_weight.detach(), wiring.edge_weight.float())
+
+
+def test_a_readout_reads_the_output_neurons():
+    rnn = GraphRNN(3, complete_edge_index(6), 6, output_nodes=[4, 1])
+    assert TaskClassifier(rnn, 2, rng=0)(torch.zeros(5, 4, 3)).shape == (4, 2)
+
+
+def test_rejects_what_is_no_graph_and_states_of_other_neurons():
+    with pytest.raises(ValueError, match=r"graph must .*got Data"):
+        GraphRNN.from_graph(Data(num_nodes=3), 1)
+    with pytest.raises(ValueError, match=r"states must end with all 12 neurons, got shape \(2, 3\)"):
+        random_rnn().split(torch.zeros(2, 3))
+    batch = GraphRNN.from_graph(Batch.from_data_list(graphs()), 3, output_nodes=[0])
+    with pytest.raises(ValueError, match=r"rnn must be one graph where it has output_nodes, got 3"):
+        TaskClassifier(batch, 2, rng=0)
+
+
+# --- checkpoints
+
+
+@pytest.mark.parametrize("return_sequence", [False, True])
+@pytest.mark.parametrize("alpha", [1.0, 0.4])
+@pytest.mark.parametrize("every", [1, 3, 7, 100])
+def test_a_checkpointed_network_has_the_same_numbers(every, alpha, return_sequence):
+    x, h0 = randn(7, 3, 2).requires_grad_(), randn(1, 3, 12).requires_grad_()
+    results = []
+    for rnn in (random_rnn(alpha=alpha, noise=0.3), random_rnn(alpha=alpha, noise=0.3, checkpoint_every=every)):
+        generator = torch.Generator().manual_seed(5)
+        output, h_n = rnn(x, h0, return_sequence=return_sequence, rng=generator)
+        gradients = torch.autograd.grad((output.sin().sum() + h_n.sum()), [x, h0, *rnn.parameters()])
+        results.append([output, h_n, *gradients, torch.rand((), generator=generator)])
+    assert_close(results[1], results[0], rtol=1e-10, atol=1e-12)
+
+
+def test_a_checkpointed_network_keeps_fewer_states():
+    """What autograd holds between the passes: every state, or one in ten."""
+
+    def held(rnn):
+        kept = {}
+
+        def keep(tensor):
+            storage = tensor.untyped_storage()
+            kept[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            rnn(randn(100, 50, 2), return_sequence=False)
+        return sum(kept.values())
+
+    state = 50 * 12 * 8
+    assert held(random_rnn()) > 100 * state
+    assert held(random_rnn(checkpoint_every=10)) < 30 * state
+
+
+# --- precisions
+
+
+@pytest.mark.parametrize("name", FUSED)
+def test_bfloat16_is_float32_but_for_the_rounding_of_what_is_stored(name):
+    rnn = random_rnn(200, 4000, backend=name).bfloat16()
+    exact = copy.deepcopy(rnn).double()
+    x = randn(5, 8, 2).bfloat16()
+    output, expected = rnn(x)[0], exact(x.double())[0]
+    assert output.dtype == torch.bfloat16
+    assert_close(output.double(), expected, rtol=0, atol=0.03)
+    output.float().square().sum().backward()
+    expected.square().sum().backward()
+    assert rnn.edge_weight.grad.dtype == torch.bfloat16
+    cosine = F.cosine_similarity(rnn.edge_weight.grad.double(), exact.edge_weight.grad, dim=0)
+    assert cosine > 0.999
+
+
+def test_autocast_leaves_the_recurrence_in_the_precision_of_its_weights():
+    rnn, x = random_rnn().float(), randn(5, 3, 2).float()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output, _ = rnn(x.bfloat16())
+    assert output.dtype == torch.float32
+
+
+# --- errors
+
+
+def test_rejects_another_precision_or_device():
+    with pytest.raises(ValueError, match=r"x must have the precision of the network, torch.float64; got torch.float32"):
+        random_rnn()(randn(5, 3, 2).float())
+    with pytest.raises(ValueError, match=r"h0 must have the precision"):
+        random_rnn()(randn(5, 3, 2), randn(1, 3, 12).float())
+    with pytest.raises(ValueError, match=r"x must be on the device of the network, cpu; got meta"):
+        random_rnn()(randn(5, 3, 2).to("meta"))
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_check_finds_what_is_not_finite(value):
+    x, h0 = randn(5, 3, 2), randn(1, 3, 12)
+    random_rnn()(x, h0, check=True)
+    x[3, 1, 0] = value
+    random_rnn()(x, h0)
+    with pytest.raises(ValueError, match=r"x must be finite, got 1 of 30 .*first at \(3, 1, 0\)"):
+        random_rnn()(x, h0, check=True)
+    h0[0, 2, 5] = value
+    with pytest.raises(ValueError, match=r"h0 must be finite"):
+        random_rnn()(randn(5, 3, 2), h0, check=True)
+
+
+def test_checkpoint_every_must_be_a_count():
+    with pytest.raises(ValueError, match=r"checkpoint_every must .*got -1"):
+        random_rnn(checkpoint_every=-1)
+
+
+def test_repr_says_all_that_is_not_the_default():
+    rnn = GraphRNN(3, complete_edge_index(40), 40, input_nodes=[1], output_nodes=[1, 2], noise=0.1, checkpoint_every=5)
+    assert repr(rnn) == (
+        "GraphRNN(3, 40 neurons, 1,600 edges (100 %), 1 input neurons, 2 output neurons, nonlinearity='tanh', alpha=1, "
+        "backend='auto', noise=0.1, checkpoint_every=5)"
+    )
+    assert "12 neurons in 3 graphs" in repr(GraphRNN.from_graph(Batch.from_data_list(graphs()), 3))
+
+
+# --- laws
+
+
+@given(graph=edges(), alpha=st.sampled_from([1.0, 0.5]), every=st.integers(0, 3))
+def test_every_backend_and_checkpoint_gives_the_numbers_of_the_reference(graph, alpha, every):
+    rnn = GraphRNN(2, graph.edge_index, graph.num_nodes, alpha=alpha, checkpoint_every=every).double()
+    rnn.set_edge_weight(graph.edge_weight)
+    x = randn(4, 2, 2)
+    results = {}
+    for name in installed_backends():
+        with use_backend(name):
+            output, _ = rnn(x)
+            results[name] = [output, *torch.autograd.grad(output.square().sum(), list(rnn.parameters()))]
+    for result in results.values():
+        assert_close(result, results["reference"], rtol=1e-10, atol=1e-10)
+
+
+# --- tools of others
+
+
+# What dynamo itself does after any break in a graph.
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
+@pytest.mark.parametrize("mode", ["eager", "aot_eager"])
+def test_torch_compile_does_not_break_it(mode):
+    rnn = random_rnn().float()
+    readout = nn.Linear(12, 2)
+
+    def loss(x):
+        return readout(rnn(x.sin(), return_sequence=False)[0]).square().sum()
+
+    x = randn(5, 3, 2).float()
+    plain = torch.autograd.grad(loss(x), list(rnn.parameters()))
+    compiled = torch.autograd.grad(torch.compile(loss, backend=mode)(x), list(rnn.parameters()))
+    assert_close(compiled, plain)
+
+
+def test_pyg_explains_which_edges_matter():
+    """0 -> 1 -> 2 decides neuron 2 after two steps; 3 -> 4 has no part in it, and the explainer finds that."""
+    from torch_geometric.explain import Explainer, GNNExplainer
+
+    edge_index = torch.tensor([[0, 1, 3], [1, 2, 4]])
+    rnn = GraphRNN(1, edge_index, 5, nonlinearity="identity", bias=False)
+    rnn.set_edge_weight(torch.ones(3))
+
+    class TwoSteps(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn = rnn
+
+        def forward(self, x, edge_index):
+            h = x.t()  # neurons are the nodes, and their state is the one trial
+            for _ in range(2):
+                h = self.rnn.step(torch.zeros(1, 1), h)
+            return h.t()
+
+    torch.manual_seed(0)
+    explainer = Explainer(
+        TwoSteps(),
+        GNNExplainer(epochs=100, lr=0.05),
+        explanation_type="model",
+        edge_mask_type="object",
+        node_mask_type=None,
+        model_config={"mode": "regression", "task_level": "node", "return_type": "raw"},
+    )
+    mask = explainer(torch.ones(5, 1), edge_index, index=2).edge_mask
+    assert mask[:2].min() > 0.5
+    assert mask[2] == 0
+    assert_close(rnn.step(torch.zeros(1, 1), torch.ones(1, 5))[0], torch.tensor([0.0, 1, 1, 0, 1]))
