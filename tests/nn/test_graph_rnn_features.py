@@ -331,3 +331,38 @@ def test_pyg_explains_which_edges_matter():
     assert mask[:2].min() > 0.5
     assert mask[2] == 0
     assert_close(rnn.step(torch.zeros(1, 1), torch.ones(1, 5))[0], torch.tensor([0.0, 1, 1, 0, 1]))
+
+
+# --- the order in memory
+
+
+@pytest.mark.parametrize("options", [{}, {"input_nodes": [7, 2, 5], "output_nodes": [1]}, {"bias": False}])
+@pytest.mark.parametrize("return_sequence", [False, True])
+def test_the_order_of_a_large_network_is_invisible(return_sequence, options, monkeypatch):
+    monkeypatch.setattr("graphcortex.nn.graph_rnn.ORDER_FROM", 1)
+    pos = randn(12, 3, seed=4)
+    plain, ordered = random_rnn(noise=0.2, **options), random_rnn(noise=0.2, pos=pos, **options)
+    assert plain._order is None
+    assert sorted(ordered._order.tolist()) == list(range(12))
+    assert ordered._order.tolist() != list(range(12))
+    assert plain.state_dict().keys() == ordered.state_dict().keys()
+    x, h0 = randn(6, 3, 2).requires_grad_(), randn(1, 3, 12).requires_grad_()
+    results = []
+    for rnn in (plain, ordered):
+        output, h_n = rnn(x, h0, return_sequence=return_sequence, rng=3)
+        gradients = torch.autograd.grad(output.sin().sum() + h_n.sum(), [x, h0, *rnn.parameters()])
+        results.append([output, h_n, rnn.step(x[0], h0[0], rng=3), *gradients])
+    assert_close(results[1], results[0], rtol=1e-10, atol=1e-12)
+    again = random_rnn(seed=9, pos=pos, **options)
+    again.load_state_dict(ordered.state_dict())
+    assert_close(again.eval()(x, h0)[1], ordered.eval()(x, h0)[1])
+
+
+def test_a_small_network_keeps_the_order_of_its_caller():
+    assert random_rnn(pos=randn(12, 3))._order is None
+
+
+@pytest.mark.parametrize("pos", [randn(11, 3), randn(12), randn(12, 4), [0.0] * 12, torch.full((12, 3), torch.nan)])
+def test_rejects_positions(pos):
+    with pytest.raises(ValueError, match=r"pos must .*got"):
+        random_rnn(pos=pos)
