@@ -14,6 +14,7 @@ from graphcortex.nn.constraints import (
     project_nonnegative,
 )
 from graphcortex.nn.graph_rnn import GraphRNN
+from graphcortex.nn.partitioned import PartitionedClassifier, PartitionedRNN
 
 __all__ = [
     "Dale",
@@ -21,6 +22,8 @@ __all__ = [
     "GraphRNN",
     "NonNegative",
     "Offset",
+    "PartitionedClassifier",
+    "PartitionedRNN",
     "TaskClassifier",
     "constrain_dale",
     "constrain_nonnegative",
