@@ -4,17 +4,15 @@
     python examples/large_sparse_rnn.py
     torchrun --standalone --nproc-per-node 2 examples/large_sparse_rnn.py --parallel neurons
 
-The neurons stand at nucleus positions of MICrONS minnie65 (``--positions``, or ``minnie65-nodes/exc_cells.parquet`` in the folder that
-$GRAPHCORTEX_DATA names), or else in a synthetic slab of cortex. Each sends to others at gamma-distributed distances, as local axons do.
-Only existing synapses have a weight, and only these learn.
+The neurons stand at nucleus positions of MICrONS minnie65 (``--positions``, or ``minnie65-nodes/exc_cells.parquet`` in the folder
+that $GRAPHCORTEX_DATA names), or else in a synthetic slab of cortex. They send to others at gamma-distributed distances, as local
+axons do. Only existing synapses have a weight, and only these learn.
 
-With ``--parallel data`` each process trains on a share of every batch (DistributedDataParallel); with ``--parallel neurons`` each holds
-a share of the neurons and of the synapses that reach them, and states travel at each step. Both give the numbers of one process.
+With ``--parallel data`` each process trains on a share of every batch (DistributedDataParallel); with ``--parallel neurons`` each
+holds a share of the neurons and of the synapses that reach them, and states travel at each step. Both give the numbers of one.
 """
 
 # %% What to run
-from __future__ import annotations
-
 import os
 import resource
 import time
@@ -44,7 +42,7 @@ class Config:
     neurons: int = 12_000
     """Neurons."""
     degree: int = 100
-    """Synapses that each neuron sends out."""
+    """Synapses per neuron, on average."""
     reach_um: float = 150.0
     """Mean length of a synapse."""
     positions: Path | None = None
@@ -92,15 +90,17 @@ def positions_um(config: Config) -> np.ndarray:
 
 
 def local_wiring(pos: np.ndarray, config: Config) -> torch.Tensor:
-    """Return distinct edges: from each neuron to those nearest to points at random distances and directions."""
+    """Return distinct edges: from each neuron to those near points at random distances and directions."""
     rng = np.random.default_rng(config.seed + 1)
-    source = np.repeat(np.arange(len(pos)), config.degree)
+    wanted = len(pos) * config.degree
+    source = np.repeat(np.arange(len(pos)), int(1.5 * config.degree) + 1)  # some fall on each other
     step = rng.normal(size=(source.size, 3))
     step *= rng.gamma(2, config.reach_um / 2, size=(source.size, 1)) / np.linalg.norm(step, axis=1, keepdims=True)
     # Several near candidates, one of them at random: the single nearest would draw the same neuron again and again.
     near = cKDTree(pos).query(pos[source] + step, k=min(8, len(pos)), workers=-1)[1]
     target = near[np.arange(source.size), rng.integers(0, near.shape[1], source.size)]
     key = np.unique((source * len(pos) + target)[source != target])
+    key = np.sort(rng.choice(key, min(wanted, key.size), replace=False))
     return torch.from_numpy(np.stack([key // len(pos), key % len(pos)]))
 
 

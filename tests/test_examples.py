@@ -145,3 +145,57 @@ def test_each_claim_can_fail():
         example("one_choice_inference").check(results("one_choice_inference", {"W*D*C": [0.3, 0.5]}))
     with pytest.raises(AssertionError):
         example("perceptual_decision").check(results("perceptual_decision", {"W": [0.95]}))
+
+
+SMALL = ["--neurons", "400", "--degree", "20", "--steps", "4", "--test-trials", "50"]
+
+
+def large(*options: str, ranks: int = 0, **environment: str) -> subprocess.CompletedProcess:
+    start = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)] if ranks else []
+    command = [sys.executable, *start, str(EXAMPLES / "large_sparse_rnn.py"), *SMALL, *options]
+    inherited = {name: value for name, value in os.environ.items() if name != "GRAPHCORTEX_DATA"}
+    return subprocess.run(
+        command, env={**inherited, "OMP_NUM_THREADS": "1", **environment}, capture_output=True, text=True, timeout=200
+    )
+
+
+def said(done: subprocess.CompletedProcess) -> str:
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def test_the_large_network_trains_and_says_what_it_took():
+    text = said(large())
+    assert "400 neurons in a synthetic slab" in text
+    assert "400 neurons, 7," in text
+    assert "billion synaptic events a second" in text
+    assert "test accuracy 0." in text
+
+
+def test_the_large_network_stands_at_positions_of_a_table(tmp_path):
+    pos = np.random.default_rng(0).uniform(0, 1e6, (500, 3))
+    table = pd.DataFrame(pos, columns=["x_nm", "y_nm", "z_nm"])
+    table.to_csv(tmp_path / "nuclei.csv", index=False)
+    assert "400 of 500 neurons of nuclei.csv" in said(large("--positions", str(tmp_path / "nuclei.csv")))
+    table.iloc[:300].to_csv(tmp_path / "few.csv", index=False)
+    done = large("--positions", str(tmp_path / "few.csv"))
+    assert done.returncode != 0
+    assert "expected at least 400 positions, got 300" in done.stderr
+
+
+@pytest.mark.parametrize("parallel", ["neurons", "data"])
+def test_the_large_network_trains_on_two_ranks_as_on_one(parallel):
+    alone, spread = said(large()), said(large("--parallel", parallel, ranks=2))
+    results = [[line for line in text.splitlines() if line.startswith("test accuracy")] for text in (alone, spread)]
+    assert results[0] == results[1]
+    assert len(results[0]) == 1
+
+
+def test_several_processes_are_asked_for_where_there_is_one():
+    done = large("--parallel", "data")
+    assert done.returncode != 0
+    assert "torchrun --standalone" in done.stderr
+
+
+def test_a_target_that_is_missed_fails():
+    assert large("--target", "0.99").returncode != 0
