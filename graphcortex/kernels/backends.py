@@ -26,6 +26,7 @@ BACKENDS = ("dense", "csr", "scatter", "reference")
 # benchmarks/bench_backends.py, T = 10. Below 100 neurons the time is that of the calls, and a dense step has fewer.
 _SPARSE_UP_TO = (
     # neurons above, trials below, density
+    (1500, 64, 1.0),
     (250, 24, 1.0),
     (250, 64, 0.8),
     (250, math.inf, 0.62),
