@@ -311,7 +311,7 @@ def plot(rows: list[dict]) -> None:
     from graphcortex.viz import save_figure
 
     figure = Figure(figsize=(11, 3.4), layout="constrained")
-    speed, *others = figure.subplots(1, 3, width_ratios=[1.5, 1, 1])
+    speed, *others = figure.subplots(1, 3, width_ratios=[1.3, 1, 1])
     first = next(row for row in rows if len(row.get("ratios", {})) > 1)
     names = ["graphcortex", *first["ratios"]]
     times = [first["graphcortex_s"], *first["peers_s"].values()]
@@ -325,21 +325,23 @@ def plot(rows: list[dict]) -> None:
     speed.set_title(first["case"], loc="left", fontsize="medium")
     grown = [row for row in rows if "growth_in" in row]
     names = {"E": "synapses E", "T": "steps T", "B": "trials B"}
-    for axes, measure, title in zip(others, ("seconds", "gb"), ("time", "memory but its constant part"), strict=True):
-        for row, colour, marker in zip(grown, ("#332288", "#CC6677", "#117733"), "os^", strict=True):
-            constant = row["constant_gb"] if measure == "gb" else 0.0
-            size, value = np.array(row["values"]), np.array(row[measure]) - constant
-            size, value = size / size[0], value / value[0]
-            label = f"{names[row['growth_in']]}: exponent {row[f'exponent_of_{measure}']:.2f}"
-            axes.loglog(size, value, color=colour, marker=marker, label=label)
-        axes.loglog([1, 8], [1, 8], color="#444444", linestyle=":", label="linear")
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter("{x:g}")
-            axis.set_minor_formatter("")
-            axis.set_ticks([1, 2, 4, 8])
-            axis.set_ticks([], minor=True)
+    by_time, by_memory = others
+    for row, colour, marker in zip(grown, ("#332288", "#CC6677", "#117733"), "os^", strict=True):
+        size, seconds = np.array(row["values"]) / row["values"][0], np.array(row["seconds"])
+        label = f"{names[row['growth_in']]}: exponent {row['exponent_of_seconds']:.2f}"
+        by_time.loglog(size, seconds / seconds[0], color=colour, marker=marker, label=label)
+        by_memory.plot(size, row["gb"], color=colour, marker=marker, label=names[row["growth_in"]])
+    by_time.loglog([1, 8], [1, 8], color="#444444", linestyle=":", label="linear")
+    for axis in (by_time.xaxis, by_time.yaxis):
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter("")
+        axis.set_ticks([1, 2, 4, 8])
+        axis.set_ticks([], minor=True)
+    by_memory.set_ylim(0)
+    by_memory.set_xticks([1, 2, 4, 8])
+    for axes, title in zip(others, ("time, over the smallest", "peak memory (GB)"), strict=True):
         axes.set_xlabel("size, over the smallest")
-        axes.set_title(f"{title}, over the smallest", loc="left", fontsize="medium")
+        axes.set_title(title, loc="left", fontsize="medium")
         axes.legend(frameon=False, fontsize="small")
     for axes in (speed, *others):
         axes.spines[["top", "right"]].set_visible(False)
