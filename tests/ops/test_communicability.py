@@ -275,12 +275,6 @@ def test_spatial_without_edges_is_zero_and_differentiable():
     assert total.item() == 0
 
 
-def test_nan_is_not_hidden():
-    graph = graph_of([(0, 1), (1, 0)], 2, [math.nan, 1.0])
-    for normalization in NORMALIZATIONS:
-        assert communicability(*graph, normalization=normalization).isnan().any()
-
-
 PAIR = torch.tensor([[0, 1], [1, 0]])
 BAD_ARGUMENTS = {
     "one weight is missing": (PAIR, torch.ones(1), 2),
