@@ -23,6 +23,8 @@ PUBLISHED = {
     "l1_strength": 1.0,
     "functional": "correlation-sttc",
     "normalization": "source",
+    "communicability_method": "exact-dense",
+    "communicability_probes": 16,
     "weight_mu": -0.5,
     "weight_sigma": 0.5,
     "weight_mean": 0.1,
