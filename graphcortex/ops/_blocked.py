@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch.autograd.function import once_differentiable
 
 from graphcortex._typing import EdgeIndex, EdgeValues
 from graphcortex.kernels import GraphStructure
 from graphcortex.kernels.structure import compress
+from graphcortex.ops._once import once
 from graphcortex.ops._walks import walk_sum
 
 # Values of a block of columns: with about 50 arrays of this size alive, a block takes 200 MB in float32.
@@ -79,11 +79,11 @@ class ExponentialAtPairs(torch.autograd.Function):
         return exponential_at(structure, values, pairs)[0]
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, grad_output):
         (values,) = ctx.saved_tensors
-        gradient = exponential_at(ctx.structure, values, ctx.pairs, lambda position, _: grad_output[position])[1]
-        return gradient, None, None
+        with torch.no_grad():
+            gradient = exponential_at(ctx.structure, values, ctx.pairs, lambda position, _: grad_output[position])[1]
+        return *once(gradient), None, None
 
 
 class BlockedCost(torch.autograd.Function):
@@ -104,15 +104,10 @@ class BlockedCost(torch.autograd.Function):
         return torch.dot(cost.double(), found.double()).to(values.dtype)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, grad_output):
         gradient, found = ctx.saved_tensors
-        return (
-            None if gradient is None else grad_output * gradient,
-            grad_output * found if ctx.needs_input_grad[1] else None,
-            None,
-            None,
-        )
+        in_values = None if gradient is None else grad_output * gradient
+        return *once(in_values, grad_output * found), None, None
 
 
 def positive_power(found: torch.Tensor, exponent: float) -> torch.Tensor:

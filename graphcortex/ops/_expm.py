@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 import torch
-from torch.autograd.function import once_differentiable
+
+from graphcortex.ops._once import once
 
 # Degree of the Taylor polynomial, and the number of powers kept. Where some norm of A is at most 1 the remainder is at
 # most sum_{k > m} 1/k!: 1.7e-10 for m = 12, and 2e-20 for m = 20; both are below the rounding of e^A in their precision.
@@ -55,25 +56,30 @@ class _ExpmContraction(torch.autograd.Function):
         return result
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, grad_output):
-        saved = ctx.saved_tensors
-        degree, block = _DEGREE[grad_output.dtype]
-        powers, partial = saved[:block], saved[block:]
-        in_power = [torch.zeros_like(grad_output) for _ in powers]  # of A^1 .. A^b
-        top, grad = powers[-1].t(), grad_output
-        for first, before in zip(range(0, degree - block, block), reversed(partial), strict=True):
-            for k in range(1, block):
-                in_power[k - 1].add_(grad, alpha=1 / math.factorial(first + k))
-            in_power[-1].addmm_(grad, before.t())
-            grad = top @ grad
-        for k in range(1, block + 1):
-            in_power[k - 1].add_(grad, alpha=1 / math.factorial(degree - block + k))
-        # A^k = A^(k-1) A
-        for k in range(block, 1, -1):
-            in_power[k - 2].addmm_(in_power[k - 1], powers[0].t())
-            in_power[0].addmm_(powers[k - 2].t(), in_power[k - 1])
-        return in_power[0]
+        with torch.no_grad():
+            gradient = _adjoint(ctx.saved_tensors, grad_output)
+        return once(gradient)[0]
+
+
+def _adjoint(saved: tuple[torch.Tensor, ...], grad: torch.Tensor) -> torch.Tensor:
+    """Walk Horner's scheme backward: two products of each one of the value."""
+    degree, block = _DEGREE[grad.dtype]
+    powers, partial = saved[:block], saved[block:]
+    in_power = [torch.zeros_like(grad) for _ in powers]  # of A^1 .. A^b
+    top = powers[-1].t()
+    for first, before in zip(range(0, degree - block, block), reversed(partial), strict=True):
+        for k in range(1, block):
+            in_power[k - 1].add_(grad, alpha=1 / math.factorial(first + k))
+        in_power[-1].addmm_(grad, before.t())
+        grad = top @ grad
+    for k in range(1, block + 1):
+        in_power[k - 1].add_(grad, alpha=1 / math.factorial(degree - block + k))
+    # A^k = A^(k-1) A
+    for k in range(block, 1, -1):
+        in_power[k - 2].addmm_(in_power[k - 1], powers[0].t())
+        in_power[0].addmm_(powers[k - 2].t(), in_power[k - 1])
+    return in_power[0]
 
 
 def _piece(powers: list[torch.Tensor], first: int, length: int) -> torch.Tensor:

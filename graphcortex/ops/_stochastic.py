@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import torch
-from torch.autograd.function import once_differentiable
 
 from graphcortex._typing import EdgeValues, NodeValues
 from graphcortex.kernels import GraphStructure, sddmm, spmm
+from graphcortex.ops._once import once
 from graphcortex.ops._walks import walk_sum
 
 # Probes that are walked together: rows of 256 bytes, and the bound of the memory.
@@ -67,10 +67,9 @@ class StochasticCost(torch.autograd.Function):
         return value, error
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, grad_output, _):
         in_values, in_cost = ctx.saved_tensors
-        return grad_output * in_values, grad_output * in_cost, None, None, None, None
+        return *once(grad_output * in_values, grad_output * in_cost), None, None, None, None
 
 
 def rademacher(num_nodes: int, count: int, like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

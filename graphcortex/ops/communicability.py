@@ -76,12 +76,12 @@ def communicability_matrix(
     return _matrix(_dense(structure, edge_weight).abs(), normalization, epsilon)
 
 
-def _dense(structure: GraphStructure, edge_values: EdgeValues, *, accumulate: bool = True) -> torch.Tensor:
+def _dense(structure: GraphStructure, edge_values: EdgeValues) -> torch.Tensor:
     N = structure.num_nodes
     if structure.is_dense_view:
         return edge_values.view(N, N)
     source, target = structure.edge_index
-    return edge_values.new_zeros(N, N).index_put((source, target), edge_values, accumulate=accumulate)
+    return edge_values.new_zeros(N, N).index_put((source, target), edge_values, accumulate=True)
 
 
 def _matrix(absolute: torch.Tensor, normalization: str, epsilon: float) -> torch.Tensor:
@@ -242,12 +242,12 @@ def spatial_communicability(
     if edge_index.size(1) == 0:
         value, error = edge_weight.sum() + edge_length.sum(), edge_weight.new_zeros(())
     elif chosen == "exact-dense":
-        absolute = _dense(structure, edge_weight).abs()
+        merged = merge_repeats(structure)
+        absolute = _dense(merged.structure, merged.sum(edge_weight)).abs()
         matrix = _matrix(absolute, normalization, epsilon)
         if exponent != 1:
             matrix = positive_power(matrix, exponent)
-        # Repeated edges are equally long: no length is added to another.
-        value = (absolute * _dense(structure, edge_length, accumulate=False) * matrix).sum()
+        value = (absolute * _dense(merged.structure, merged.pick(edge_length)) * matrix).sum()
         error = value.new_zeros(())
     else:
         merged = merge_repeats(structure)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
-from torch.autograd.function import once_differentiable
 
 from graphcortex._typing import EdgeIndex, EdgeValues, NodeValues
 from graphcortex.kernels import GraphStructure
 from graphcortex.ops._edges import merge_repeats, normalize, prepare
+from graphcortex.ops._once import once
 from graphcortex.ops._walks import check_precision, walk_sum
 
 
@@ -59,11 +59,12 @@ class _RowSums(torch.autograd.Function):
         return walk_sum(structure, values, values.new_ones(structure.num_nodes, 1))[0].squeeze(1)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, grad_output):
         (values,) = ctx.saved_tensors
         ones = values.new_ones(ctx.structure.num_nodes, 1)
-        return walk_sum(ctx.structure, values, ones, lambda _: grad_output[:, None].contiguous())[1], None
+        with torch.no_grad():
+            gradient = walk_sum(ctx.structure, values, ones, lambda _: grad_output[:, None].contiguous())[1]
+        return *once(gradient), None
 
 
 @torch.no_grad()
