@@ -80,6 +80,8 @@ BAD = [
     ),
     ("data_seed", -1),
     ("weight_mu", float("nan")),
+    ("communicability_method", "auto"),
+    ("communicability_probes", 0),
     ("functional", "correlation"),
     ("normalization", "target"),
     ("quantile", 1.1),
