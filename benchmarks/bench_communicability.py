@@ -1,11 +1,11 @@
-"""Time the communicability penalty, value and gradient, beside ``torch.linalg.matrix_exp`` under autograd: one process, warm, medians.
+"""Time the communicability penalty, value and gradient, beside ``torch.linalg.matrix_exp`` under autograd: one process, medians.
 
     python benchmarks/bench_communicability.py [--threads 2] [--repeats 5] [--cases dense sparse large huge cost]
 
-``dense``: 312 neurons, all pairs. ``sparse``: 2,000 neurons and 133,000 edges, which become rare with distance, with log-normal weights.
-``large``: 12,000 neurons and 800,000 such edges, beside one training step of GraphRNN on them (32 trials, 10 steps). ``huge``: 100,000
-neurons and 8,000,000 edges, in a process of its own, whose memory above that of the import is reported. ``cost``: error against time of all
-methods on the graph of ``sparse``, with the figure of docs/communicability.md.
+``dense``: 312 neurons, all pairs. ``sparse``: 2,000 neurons and 133,000 edges, which become rare with distance, with
+log-normal weights. ``large``: 12,000 neurons and 800,000 such edges, beside one training step of GraphRNN on them (32 trials,
+10 steps). ``huge``: 100,000 neurons and 8,000,000 edges, in a process of its own, whose memory above that of the import is
+reported. ``cost``: error against time of all methods on the graph of ``sparse``, with the figure of docs/communicability.md.
 
 Errors are against the exact value and gradient in float64. Gradients are those of the weights, through the normalisation.
 """
@@ -29,7 +29,7 @@ Graph = tuple[torch.Tensor, torch.Tensor, torch.Tensor, int]
 
 
 def spatial_graph(num_nodes: int, num_edges: int, seed: int = 0) -> Graph:
-    """Draw neurons in a cube at 16 per (100 um)^3, edges with a chance of exp(-d / 150 um), log-normal weights; return lengths too."""
+    """Draw neurons in a cube, 16 per (100 um)^3, edges with a chance of exp(-d / 150 um), and log-normal weights."""
     rng = torch.Generator().manual_seed(seed)
     pos = torch.rand(num_nodes, 3, generator=rng) * (num_nodes / 16) ** (1 / 3) * 100
     found = torch.zeros(0, dtype=torch.int64)
@@ -63,6 +63,7 @@ class Penalty:
         self.structure = GraphStructure.build(self.edge_index, self.num_nodes)
 
     def ours(self, method: str, **options) -> tuple[float, torch.Tensor]:
+        """Return value and gradient by one of our methods."""
         from graphcortex.ops import spatial_communicability
 
         weight = self.weight.detach().clone().requires_grad_()

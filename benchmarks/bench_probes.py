@@ -2,8 +2,9 @@
 
     python benchmarks/bench_probes.py [--threads 2] [--draws 100]
 
-The graph is that of ``bench_communicability.py --cases sparse``. Every row is unbiased; it spends about 16 columns, or says what more. The table
-of docs/communicability.md comes from here. Antithetic probes are not among the rows: z and -z give the same number.
+The graph is that of ``bench_communicability.py --cases sparse``. Every row is unbiased; it spends about 16 columns, or says
+what more. The table of docs/communicability.md comes from here. Antithetic probes are not among the rows: z and -z give the
+same number.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ class Estimate:
         return (M * square).sum(dtype=torch.float64) / 2, in_values, square[i, j] / 2
 
     def weight_gradient(self, in_values, in_cost) -> torch.Tensor:
+        """Return the gradient of the weights, the exact first order included."""
         outputs = (self.values_of_leaf, self.cost_of_leaf)
         grads = (self.cost + in_values, self.values + in_cost)
         return torch.autograd.grad(outputs, self.leaf, grads, retain_graph=True)[0]

@@ -37,7 +37,7 @@ class _OnStructure:
 
 
 def _diverged(rnn: nn.Module) -> bool:
-    """Say whether a weight is NaN or infinite: then a penalty is NaN, so that a training loop sees a run that diverged, and goes on."""
+    """Say whether a weight is NaN or infinite: a penalty is NaN then, so that a training loop sees a run that diverged."""
     return not bool(torch.isfinite(rnn.edge_weight).all())
 
 
@@ -55,11 +55,12 @@ class LengthCommunicabilityPenalty(_OnStructure, LengthPenalty):
         exponent: :math:`f`, greater than 0; the stochastic method knows only 1.
         probes: Random vectors of the stochastic method; 16 if not given.
         tolerance: In place of ``probes``, the relative standard error that these should reach.
-        rng: A generator, or an int that seeds one, for the probes: every call draws new ones. One may be given with the call instead.
+        rng: A generator, or an int that seeds one, for the probes: every call draws new ones. One may be given with the call
+            instead.
 
     Raises:
-        ValueError: As :class:`LengthPenalty`, or for an option that is unknown or out of range; when called, if the stochastic method
-            has no ``rng``.
+        ValueError: As :class:`LengthPenalty`, or for an option that is unknown or out of range; when called, if the stochastic
+            method has no ``rng``.
 
     Example:
         >>> from graphcortex.nn import GraphRNN
@@ -174,8 +175,8 @@ class CommunicabilityEMD(_OnStructure, Penalty):
 class SampledCommunicabilityEMD(_OnStructure, Penalty):
     r"""Distance between the communicabilities of a large network and of the anatomy, from a sample of pairs.
 
-    Each call draws target neurons and takes the communicability that all neurons have with them (or, for ``pairs="edges"``, those that
-    send to them). The sorted sample of n pairs is compared with the quantiles of the anatomy at the same levels,
+    Each call draws target neurons and takes the communicability that all neurons have with them (or, for ``pairs="edges"``,
+    those that send to them). The sorted sample of n pairs is compared with the quantiles of the anatomy at the same levels,
 
     .. math::
         \lambda \, \frac1n \sum_k \left| Q^\text{anatomy} \! \left( \tfrac{k - 1/2}{n} \right) - C_{(k)} \right| .
@@ -190,7 +191,8 @@ class SampledCommunicabilityEMD(_OnStructure, Penalty):
         normalization: ``"both"`` or ``"source"`` (published); the reference should be computed with the same.
         num_targets: Neurons to draw, or all where there are fewer. Time and memory grow with it.
         pairs: ``"all"``, the diagonal counted as 0, or ``"edges"``; as that of the reference.
-        rng: A generator, or an int that seeds one, for the targets: every call draws new ones. One may be given with the call instead.
+        rng: A generator, or an int that seeds one, for the targets: every call draws new ones. One may be given with the call
+            instead.
 
     Raises:
         ValueError: If the reference is not ascending or holds NaN, or an argument is out of range; when called, without an ``rng``.

@@ -27,20 +27,22 @@ def busiest_edges(
     """Rank the edges by how much of the network's communication they carry, or by what that costs.
 
     Args:
-        edge_index: Source (row 0) and target (row 1) of each edge, shape ``(2, E)``. Repeated edges appear as often, with the values of
-            all of them.
+        edge_index: Source (row 0) and target (row 1) of each edge, shape ``(2, E)``. Repeated edges appear as often, with the
+            values of all of them.
         edge_weight: Weight of each edge, shape ``(E,)``, in any unit.
         num_nodes: Number of neurons.
         edge_length: Length of each edge, shape ``(E,)``, in any unit.
         by: ``"traffic"``, see :func:`graphcortex.ops.edge_traffic`; or ``"cost"``, weight times length times communicability, an
             edge's part of :func:`graphcortex.ops.spatial_communicability`, which needs the lengths.
-        top: Rows of the table, or None for all edges. Communicability is computed for these rows only, but for all where it decides.
+        top: Rows of the table, or None for all edges. Communicability is computed for these rows only, but for all where it
+            decides.
         normalization: As in :func:`graphcortex.ops.communicability_matrix`.
         structure: The structure of ``edge_index`` where it is there already.
 
     Returns:
-        A row per edge, the busiest first: ``rank`` (from 1), ``source``, ``target``, ``weight``, ``length`` and ``cost`` (where lengths
-        are given), ``communicability``, ``traffic`` and ``share``, the edge's part of the summed traffic (or cost) of all edges.
+        A row per edge, the busiest first: ``rank`` (from 1), ``source``, ``target``, ``weight``, ``length`` and ``cost``
+        (where lengths are given), ``communicability``, ``traffic`` and ``share``, the edge's part of the summed traffic (or
+        cost) of all edges.
 
     Raises:
         ValueError: If the arguments do not describe one graph, a weight is not finite, or an option is out of range.

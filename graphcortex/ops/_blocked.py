@@ -20,7 +20,7 @@ Upstream = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 def exponential_at(
     structure: GraphStructure, values: EdgeValues, pairs: EdgeIndex, upstream: Upstream | None = None
 ) -> tuple[torch.Tensor, EdgeValues | None]:
-    r"""Compute :math:`(e^A)_{i_p j_p}` at the pairs and, where asked, :math:`\sum_p u_p \, \partial (e^A)_{i_p j_p} / \partial A_e`.
+    r"""Compute :math:`(e^A)_{i_p j_p}` at the pairs and, where asked, the derivative of :math:`\sum_p u_p (e^A)_{i_p j_p}`.
 
     Only the columns that some pair names are made, so few targets cost little.
 
@@ -36,7 +36,7 @@ def exponential_at(
     N, P = structure.num_nodes, pairs.size(1)
     found = values.new_empty(P)
     gradient = torch.zeros_like(values) if upstream is not None else None
-    targets = pairs[1].unique() if P < structure.num_edges else torch.arange(N, device=pairs.device)
+    targets = pairs[1].unique() if structure.num_edges > P else torch.arange(N, device=pairs.device)
     column = torch.empty(N, dtype=torch.int64, device=pairs.device)
     column[targets] = torch.arange(targets.numel(), device=pairs.device)
     by_column = compress(column[pairs[1]], pairs[0], targets.numel(), N)
@@ -111,6 +111,6 @@ class BlockedCost(torch.autograd.Function):
 
 
 def positive_power(found: torch.Tensor, exponent: float) -> torch.Tensor:
-    """Return ``found ** exponent``, with 0 (and a zero gradient) where there is no walk: it has no weight there, and 0 ** -1 has none."""
+    """Return ``found ** exponent``, and 0 with a zero gradient where no walk leads: what it is worth there, nobody pays."""
     positive = found > 0
     return torch.where(positive, torch.where(positive, found, 1.0).pow(exponent), 0.0)

@@ -120,8 +120,8 @@ def normalize(structure: GraphStructure, absolute: EdgeValues, normalization: st
     r"""Return the entries of :math:`A = S_1^{-1/2} |W| S_2^{-1/2}` at the edges, shape ``(E,)``; differentiable.
 
     With out- and in-strengths the 2-norm of :math:`A` is at most 1 (Schur's test). With out-strengths at both ends it is diagonally
-    similar to :math:`S^{-1} |W|`, whose rows sum to at most 1. All its entries are positive, so that a series in :math:`A` has, entry
-    by entry, the relative error of the series in that matrix, however small a strength is.
+    similar to :math:`S^{-1} |W|`, whose rows sum to at most 1. All its entries are positive, so that a series in :math:`A`
+    has, entry by entry, the relative error of the series in that matrix, however small a strength is.
     """
     left, right = end_factors(structure, absolute, normalization, epsilon)
     source, target = structure.edge_index

@@ -25,9 +25,10 @@ class StochasticCost(torch.autograd.Function):
     .. math::
         \operatorname{tr}(M^\top T) = (M q)^\top T q + \mathbb E \, (M z')^\top T z', \qquad z' = z - q \, q^\top z,
 
-    which holds for any unit vector :math:`q` that does not depend on :math:`z`. The strengths make one known: the square roots of the
-    in-strengths are the leading right singular vector of :math:`A` (of the out-strengths, its eigenvector in the published form), and
-    that is where most of :math:`T` is. As the mean is right for any fixed :math:`q` at every :math:`A`, so is its derivative at fixed :math:`q`.
+    which holds for any unit vector :math:`q` that does not depend on :math:`z`. The strengths make one known: the square roots
+    of the in-strengths are the leading right singular vector of :math:`A` (of the out-strengths, its eigenvector in the
+    published form), and that is where most of :math:`T` is. As the mean is right for any fixed :math:`q` at every :math:`A`,
+    so is its derivative at fixed :math:`q`.
     """
 
     @staticmethod

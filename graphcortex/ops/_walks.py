@@ -25,7 +25,8 @@ def gradient_factors(degree: int, rank: int, first: int) -> tuple[np.ndarray, np
 
     The derivative of :math:`x^\top \sum_{k \ge f} A^k / k! \, y` in :math:`A_{ij}` is
     :math:`\sum_{l, m} c_{lm} \, (A^{\top l} x)_i \, (A^m y)_j` with :math:`c_{lm} = 1 / (l + m + 1)!`. Read as a matrix,
-    :math:`c` has singular values that fall faster than exponentially: a handful of terms serve where there were ``degree ** 2 / 2``.
+    :math:`c` has singular values that fall faster than exponentially: a handful of terms serve where there were
+    ``degree ** 2 / 2``.
 
     Args:
         degree: Degree of the series.

@@ -27,7 +27,8 @@ __all__ = ["METHODS", "NORMALIZATIONS", "communicability", "communicability_matr
 METHODS = ("auto", "exact-dense", "exact-blocked", "stochastic")
 EXACT = ("auto", "exact-dense", "exact-blocked")
 DEFAULT_PROBES = 16
-# One multiplication of a dense product of N x N matrices, over one of a sparse product with a block of columns: measured on two cores.
+# One multiplication of a dense product of N x N matrices, over one of a sparse product with a block of columns: measured on
+# two cores.
 _DENSE_OVER_SPARSE = 0.2
 # Above so many neurons, and with a generator at hand, an exact value is not worth its time.
 _STOCHASTIC_NODES = 1000
@@ -59,7 +60,8 @@ def communicability_matrix(
         normalization: ``"both"`` is bounded by :math:`e` and takes 0 for the inverse of a zero strength; ``"source"`` adds
             ``epsilon`` to the strengths, and is large in the columns of neurons without outputs.
         epsilon: What ``"source"`` adds to the strengths, in the unit of the weights.
-        structure: The structure of ``edge_index`` where it is there already (``rnn.structure``): what is known of it is not found again.
+        structure: The structure of ``edge_index`` where it is there already (``rnn.structure``): what is known of it is not
+            found again.
 
     Returns:
         ``C[source, target]``, shape ``(N, N)``, without unit. Differentiable in ``edge_weight``, once.
@@ -114,10 +116,10 @@ def communicability(
         edge_index: Source (row 0) and target (row 1) of each edge, shape ``(2, E)``. Repeated edges are summed.
         edge_weight: Weight of each edge, shape ``(E,)``, in any unit.
         num_nodes: Number of neurons :math:`N`. Neurons without edges are allowed.
-        pairs: Source and target of the pairs to look at, shape ``(2, P)``; they need not be edges, and may repeat. The edges, if not
-            given. Time grows with the number of different targets.
-        method: ``"exact-dense"`` makes the whole matrix; ``"exact-blocked"`` makes its columns block by block, and never an N x N array;
-            ``"auto"`` takes the one that needs less time.
+        pairs: Source and target of the pairs to look at, shape ``(2, P)``; they need not be edges, and may repeat. The edges,
+            if not given. Time grows with the number of different targets.
+        method: ``"exact-dense"`` makes the whole matrix; ``"exact-blocked"`` makes its columns block by block, and never an
+            N x N array; ``"auto"`` takes the one that needs less time.
         normalization: As in :func:`communicability_matrix`.
         epsilon: As in :func:`communicability_matrix`.
         structure: As in :func:`communicability_matrix`.
@@ -127,8 +129,8 @@ def communicability(
         Differentiable in ``edge_weight``, once.
 
     Raises:
-        ValueError: If the shapes do not describe one graph, a pair names a neuron that is not there, ``num_nodes < 1``, a weight is NaN
-            or infinite, or an option is unknown.
+        ValueError: If the shapes do not describe one graph, a pair names a neuron that is not there, ``num_nodes < 1``, a
+            weight is NaN or infinite, or an option is unknown.
 
     References:
         Crofts & Higham (2009). A weighted communicability measure applied to complex brain networks. J. R. Soc. Interface 6.
@@ -161,7 +163,7 @@ def communicability(
 
 def _exact_method(structure: GraphStructure, columns: int) -> str:
     N = structure.num_nodes
-    return "exact-dense" if _DENSE_OVER_SPARSE * N**3 <= structure.num_edges * columns else "exact-blocked"
+    return "exact-dense" if structure.num_edges * columns >= _DENSE_OVER_SPARSE * N**3 else "exact-blocked"
 
 
 def spatial_communicability(
@@ -182,9 +184,9 @@ def spatial_communicability(
 ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
     r"""Compute what the wiring costs and communicates, :math:`\sum_e |w_e| \, d_e \, C_{i_e j_e}^f`.
 
-    With :math:`M = |W| \circ D` this is, for :math:`f = 1`, the trace of :math:`M^\top e^A`: the exponential is needed only where it
-    meets a few vectors. The gradient, also through :math:`C`, is made together with the value, in about twice its time, and only
-    ``2 E`` numbers are kept for the backward pass.
+    With :math:`M = |W| \circ D` this is, for :math:`f = 1`, the trace of :math:`M^\top e^A`: the exponential is needed only
+    where it meets a few vectors. The gradient, also through :math:`C`, is made together with the value, in about twice its
+    time, and only ``2 E`` numbers are kept for the backward pass.
 
     =================  ====================================  =======================  ========================================
     method             time                                  memory                   result
@@ -211,22 +213,24 @@ def spatial_communicability(
         rng: A generator, or an int seed, for the probes. The stochastic method needs it.
         return_standard_error: Whether to return the standard error of the value too: 0 for an exact method, NaN for one probe.
         epsilon: As in :func:`communicability_matrix`.
-        structure: The structure of ``edge_index`` where it is there already (``rnn.structure``). Edges are sorted once per structure,
-            so a loop should pass it.
+        structure: The structure of ``edge_index`` where it is there already (``rnn.structure``). Edges are sorted once per
+            structure, so a loop should pass it.
 
     Returns:
         A scalar in units of weight times length; with ``return_standard_error``, also a scalar in the same unit. Differentiable in
         ``edge_weight`` and ``edge_length``, once. A graph without edges costs 0.
 
     Raises:
-        ValueError: If the shapes do not describe one graph, a length is negative or not finite, a weight is NaN or infinite, an option
-            is unknown or out of range, or the stochastic method lacks its ``rng`` or is asked for an exponent other than 1.
+        ValueError: If the shapes do not describe one graph, a length is negative or not finite, a weight is NaN or infinite,
+            an option is unknown or out of range, or the stochastic method lacks its ``rng`` or is asked for an exponent other
+            than 1.
 
     References:
         Achterberg et al. (2023). Spatially embedded recurrent neural networks. Nat. Mach. Intell. 5.
         https://doi.org/10.1038/s42256-023-00748-9
 
-        Meyer, Musco, Musco & Woodruff (2021). Hutch++: optimal stochastic trace estimation. https://doi.org/10.1137/1.9781611976496.16
+        Meyer, Musco, Musco & Woodruff (2021). Hutch++: optimal stochastic trace estimation.
+        https://doi.org/10.1137/1.9781611976496.16
     """
     structure = prepare(edge_index, edge_weight, num_nodes, normalization, epsilon, structure)
     check_lengths(edge_length, edge_index)

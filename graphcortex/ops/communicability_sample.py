@@ -27,8 +27,8 @@ def sample_communicability(
 ) -> torch.Tensor:
     """Compute the communicability of all neurons, or of those that send there, with target neurons drawn at random.
 
-    Every pair is drawn with the same chance, so the sample has the distribution of all; whole columns of the matrix cost what one of
-    their entries does.
+    Every pair is drawn with the same chance, so the sample has the distribution of all; whole columns of the matrix cost what
+    one of their entries does.
 
     Args:
         edge_index: Source (row 0) and target (row 1) of each edge, shape ``(2, E)``. Repeated edges are summed.

@@ -79,8 +79,8 @@ def edge_traffic(
 ) -> EdgeValues:
     r"""Compute how much of what a network communicates runs through each edge.
 
-    Total communicability adds up all walks, each with its weight and over the factorial of its length. The traffic of an edge adds up
-    those that use it, as often as they do; that is the derivative in the logarithm of the edge's normalised weight,
+    Total communicability adds up all walks, each with its weight and over the factorial of its length. The traffic of an edge
+    adds up those that use it, as often as they do; that is the derivative in the logarithm of the edge's normalised weight,
 
     .. math::
         \tau_e = A_e \, \frac{\partial}{\partial A_e} \sum_{ij} \left( e^A \right)_{ij} .
@@ -88,7 +88,8 @@ def edge_traffic(
     An edge may be long and strong and carry little, as where nothing arrives at it.
 
     Args:
-        edge_index: Source (row 0) and target (row 1) of each edge, shape ``(2, E)``. Repeated edges are one: each has the traffic of all.
+        edge_index: Source (row 0) and target (row 1) of each edge, shape ``(2, E)``. Repeated edges are one: each has the
+            traffic of all.
         edge_weight: Weight of each edge, shape ``(E,)``, in any unit.
         num_nodes: Number of neurons :math:`N`.
         normalization: As in :func:`graphcortex.ops.communicability_matrix`.

@@ -25,8 +25,8 @@ def plot_busiest_edges(table: pd.DataFrame, *, top: int = 20, title: str | None 
         title: Text above the figure.
 
     Returns:
-        The figure: bars on the left, one per edge, "source to target"; on the right the summed share over the number of edges, beside
-        the line of a network all of whose edges carry the same.
+        The figure: bars on the left, one per edge, "source to target"; on the right the summed share over the number of edges,
+        beside the line of a network all of whose edges carry the same.
 
     Raises:
         ValueError: If the table has no rows, or lacks a column.

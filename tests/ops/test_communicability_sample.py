@@ -6,7 +6,7 @@ from torch.testing import assert_close
 from graphcortex.ops import communicability_matrix, quantile_function, sample_communicability, wasserstein_1d
 from graphcortex.testing.strategies import edges
 
-each_normalization = pytest.mark.parametrize("normalization", ("both", "source"))
+each_normalization = pytest.mark.parametrize("normalization", ["both", "source"])
 
 
 @each_normalization
@@ -26,7 +26,7 @@ def test_edges_of_all_targets_are_the_edges(graph):
 
 
 def test_every_pair_is_drawn_equally_often():
-    """60 samples of one target of three: 20 of each, give or take 3.7 (a false alarm beyond 15 of 1 in 10,000; the seeds are fixed)."""
+    """60 samples of one target of three: 20 of each, give or take 3.7; beyond 15 a false alarm in 1 of 10,000 runs."""
     edge_index, weight = torch.tensor([[0, 0, 1], [1, 2, 2]]), torch.ones(3, dtype=torch.float64)
     columns = communicability_matrix(edge_index, weight, 3)
     columns = columns - torch.diag(columns.diagonal())

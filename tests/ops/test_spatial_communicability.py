@@ -238,7 +238,7 @@ def test_the_same_seed_draws_the_same_probes_and_a_generator_goes_on():
 
 
 def test_star_pair_chain_and_complete_graph_by_hand():
-    """What is random in a star that only sends, or in a complete graph, is zero or along the known direction: one probe is exact."""
+    """What is random in a star that only sends is zero, and in a complete graph along the known direction: one probe is exact."""
 
     def unit(pairs, num_nodes):
         edge_index = torch.tensor(pairs).t()
@@ -351,7 +351,10 @@ def test_a_disjoint_union_adds(method, normalization, first, second):
         first.num_nodes + second.num_nodes,
     )
     lengths = [lengths_of(first, 0), lengths_of(second, 1)]
-    parts = [cost_of(graph, d, method, normalization=normalization) for graph, d in zip((first, second), lengths)]
+    parts = [
+        cost_of(graph, d, method, normalization=normalization)
+        for graph, d in zip((first, second), lengths, strict=True)
+    ]
     whole = cost_of(union, torch.cat(lengths), method, normalization=normalization)
     assert whole.item() == pytest.approx(sum(part.item() for part in parts), rel=1e-9, abs=1e-9)
 

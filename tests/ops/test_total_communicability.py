@@ -10,7 +10,7 @@ from graphcortex.ops import communicability_matrix, edge_traffic, total_communic
 from graphcortex.testing import assert_invariant_to_edge_order, assert_invariant_to_relabelling
 from graphcortex.testing.strategies import Edges, edges
 
-each_normalization = pytest.mark.parametrize("normalization", ("both", "source"))
+each_normalization = pytest.mark.parametrize("normalization", ["both", "source"])
 
 
 def chain(num_nodes):
