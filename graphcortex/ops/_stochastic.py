@@ -16,27 +16,65 @@ TOGETHER = 64
 PILOT = 8
 
 
-class StochasticCost(torch.autograd.Function):
-    r"""An unbiased estimate of :math:`\sum_e m_e (e^A)_e = \operatorname{tr}(M^\top e^A)`, with its standard error.
+def stochastic_cost(
+    structure: GraphStructure,
+    values: EdgeValues,
+    cost: EdgeValues,
+    direction: NodeValues,
+    num_probes: int,
+    generator: torch.Generator,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    r"""Estimate :math:`\sum_e m_e (e^A)_e = \operatorname{tr}(M^\top e^A)` without bias; return it with its standard error.
 
-    The terms of order 0 and 1 are summed exactly over the edges. Of the rest, :math:`T = \sum_{k \ge 2} A^k / k!`, the part along
-    one known direction :math:`q` is exact too, and the part across it is a mean over Rademacher probes :math:`z`,
+    What is known of :math:`e^A` on the edges, :math:`K`, is summed exactly: the walks that take at most one step besides staying
+    where they are. Of the rest, :math:`T = e^A - K`, the part along one known direction :math:`q` is exact too, and the part across
+    it is a mean over Rademacher probes :math:`z`,
 
     .. math::
         \operatorname{tr}(M^\top T) = (M q)^\top T q + \mathbb E \, (M z')^\top T z', \qquad z' = z - q \, q^\top z,
 
     which holds for any unit vector :math:`q` that does not depend on :math:`z`. The strengths make one known: the square roots
-    of the in-strengths are the leading right singular vector of :math:`A` (of the out-strengths, its eigenvector in the
-    published form), and that is where most of :math:`T` is. As the mean is right for any fixed :math:`q` at every :math:`A`,
-    so is its derivative at fixed :math:`q`.
+    of the in-strengths are the leading right singular vector of :math:`A` (of the out-strengths, its eigenvector in the published
+    form), and that is where most of :math:`T` is. As the mean is right for any fixed :math:`q` at every :math:`A`, so is its
+    derivative at fixed :math:`q`.
     """
+    source, target = structure.edge_index
+    loops = source == target
+    control = one_step(structure, values, loops) if bool(loops.any()) else None
+    return _StochasticCost.apply(values, cost, control, structure, direction, num_probes, generator)
+
+
+def one_step(structure: GraphStructure, values: EdgeValues, loops: torch.Tensor) -> EdgeValues:
+    r"""Return :math:`e^A` at the edges to first order in the entries off the diagonal, shape ``(E,)``; differentiable.
+
+    With the self-connections :math:`a`, it is :math:`e^{a_i}` on the diagonal, and :math:`A_{ij} (e^{a_i} - e^{a_j}) / (a_i - a_j)` off
+    it. Strong self-connections would drown all else in noise, were the walks that stay in place left to the probes.
+    """
+    source, target = structure.edge_index
+    own = values.new_zeros(structure.num_nodes).index_add(0, source, torch.where(loops, values, 0.0))
+    at_source, at_target = own.index_select(0, source), own.index_select(0, target)
+    # The divided difference is exp of the mean times sinh(u) / u of half the difference u, of which |u| <= 1/2: 8 terms are exact.
+    square = ((at_source - at_target) / 2).square()
+    quotient = torch.ones_like(square)
+    for k in range(7, 0, -1):
+        quotient = 1 + quotient * square / (2 * k * (2 * k + 1))
+    mean = ((at_source + at_target) / 2).exp()
+    return torch.where(loops, mean, values * mean * quotient)
+
+
+class _StochasticCost(torch.autograd.Function):
+    """The estimate from :math:`A`, :math:`M` and :math:`K` at the edges; without self-connections :math:`K` is ``1 + A``, and not given."""
 
     @staticmethod
-    def forward(ctx, values, cost, structure, direction, num_probes, generator):
+    def forward(ctx, values, cost, control, structure, direction, num_probes, generator):
         needs_gradient = any(ctx.needs_input_grad[:2])
-        loops = (structure.edge_index[0] == structure.edge_index[1]).to(values.dtype)
-        exact = torch.dot(cost.double(), (values + loops).double())
-        at_source, at_target, per_probe, gradient = [], [], [], None
+        outgoing = structure.outgoing
+        exact = torch.dot(cost.double(), (values if control is None else control).double())
+        if control is not None:
+            source, target = structure.edge_index
+            no_loop = values.new_ones(structure.num_nodes, 1)
+            no_loop[source[source == target]] = 0.0
+        at_source, at_target, scaled_costs, per_probe, in_values = [], [], [], [], None
         for begin in range(0, num_probes, TOGETHER):
             count = min(TOGETHER, num_probes - begin)
             probes = project(rademacher(structure.num_nodes, count, values, generator), direction)
@@ -44,33 +82,43 @@ class StochasticCost(torch.autograd.Function):
             if begin == 0:
                 probes = torch.cat([direction[:, None], probes], 1)
                 share = torch.cat([share.new_ones(1), share])
-            moved = spmm(structure.outgoing, structure.outgoing.arrange(cost), probes)
+            moved = spmm(outgoing, outgoing.arrange(cost), probes)
             scaled = moved * share
             left = None if not needs_gradient else lambda _, scaled=scaled: scaled
-            tail, part = walk_sum(structure, values, probes, left, first=2)
+            tail, part = walk_sum(structure, values, probes, left, first=2 if control is None else 0)
+            if control is not None:
+                tail -= spmm(outgoing, outgoing.arrange(control), probes) + no_loop * probes
             products = (moved * tail).sum(0, dtype=torch.float64)
             if begin == 0:
                 exact, products = exact + products[0], products[1:]
             per_probe.append(products)
             if needs_gradient:
-                gradient = part if gradient is None else gradient.add_(part)
+                in_values = part if in_values is None else in_values.add_(part)
                 at_source.append(tail.mul_(share))
                 at_target.append(probes)
+                scaled_costs.append(scaled)
         per_probe = torch.cat(per_probe)
         value = (exact + per_probe.mean()).to(values.dtype)
         # One probe says nothing of its spread.
         spread = per_probe.std() if num_probes > 1 else per_probe.new_full((), math.nan)
         error = (spread / math.sqrt(num_probes)).to(values.dtype)
         if needs_gradient:
-            in_cost = sddmm(structure, at_source, at_target).add_(values).add_(loops)
-            ctx.save_for_backward(gradient.add_(cost), in_cost)
+            in_cost = sddmm(structure, at_source, at_target)
+            in_control = None
+            if control is None:
+                in_cost.add_(values)
+                in_values.add_(cost)
+            else:
+                in_cost.add_(control)
+                in_control = cost - sddmm(structure, scaled_costs, at_target)
+            ctx.save_for_backward(in_values, in_cost, in_control)
         ctx.mark_non_differentiable(error)
         return value, error
 
     @staticmethod
     def backward(ctx, grad_output, _):
-        in_values, in_cost = ctx.saved_tensors
-        return *once(grad_output * in_values, grad_output * in_cost), None, None, None, None
+        parts = (None if part is None else grad_output * part for part in ctx.saved_tensors)
+        return *once(*parts), None, None, None, None
 
 
 def rademacher(num_nodes: int, count: int, like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -104,7 +152,7 @@ def probes_for(
     Fresh probes make the estimate: were the pilot part of it, its size would depend on its own numbers, and that is a bias.
     """
     with torch.no_grad():
-        value, error = StochasticCost.apply(values.detach(), cost.detach(), structure, direction, PILOT, generator)
+        value, error = stochastic_cost(structure, values.detach(), cost.detach(), direction, PILOT, generator)
     if not float(error) > 0:
         return PILOT
     # The error of the pilot is itself uncertain: a quarter (1 / sqrt(2 (PILOT - 1))) is added.

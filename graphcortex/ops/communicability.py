@@ -19,7 +19,7 @@ from graphcortex.ops._edges import (
     prepare,
 )
 from graphcortex.ops._expm import expm_contraction
-from graphcortex.ops._stochastic import StochasticCost, known_direction, probes_for
+from graphcortex.ops._stochastic import known_direction, probes_for, stochastic_cost
 from graphcortex.ops._walks import check_precision
 
 __all__ = ["METHODS", "NORMALIZATIONS", "communicability", "communicability_matrix", "spatial_communicability"]
@@ -304,4 +304,4 @@ def _stochastic(
         if may_be_exact and num_probes >= structure.num_nodes:  # as many columns as all of the matrix
             value = BlockedCost.apply(values, cost, structure, 1.0)
             return value, value.new_zeros(())
-    return StochasticCost.apply(values, cost, structure, direction, num_probes, generator)
+    return stochastic_cost(structure, values, cost, direction, num_probes, generator)
