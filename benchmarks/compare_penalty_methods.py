@@ -2,8 +2,8 @@
 
     python benchmarks/compare_penalty_methods.py --field 6_6_2 --data-root DIR [--seeds 5] [--task go_nogo] [--probes 16]
 
-Both arms share initial weights, trials and noise, seed by seed. A metric agrees if the difference of the means is within two standard
-errors of seeds, or if neither arm varies and both say the same.
+Both arms share initial weights, trials and noise, seed by seed. A metric agrees if the difference of the means is within two
+standard errors of seeds, or if neither arm varies and both say the same.
 """
 
 from __future__ import annotations

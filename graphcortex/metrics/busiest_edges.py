@@ -49,8 +49,9 @@ def busiest_edges(
 
     Example:
         >>> edge_index = torch.tensor([[0, 1, 3], [1, 2, 2]])
-        >>> busiest_edges(edge_index, torch.ones(3), 4, top=2)[["source", "target", "traffic"]].round(3).values.tolist()
-        [[0.0, 1.0, 1.354], [1.0, 2.0, 1.061]]
+        >>> table = busiest_edges(edge_index, torch.ones(3), 4, top=2)
+        >>> table["source"].tolist(), table["target"].tolist(), [f"{share:.2f}" for share in table["share"]]
+        ([0, 1], [1, 2], ['0.43', '0.34'])
     """
     check_choice(by, "by", RANKED_BY)
     if top is not None:

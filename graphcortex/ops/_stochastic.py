@@ -47,8 +47,9 @@ def stochastic_cost(
 def one_step(structure: GraphStructure, values: EdgeValues, loops: torch.Tensor) -> EdgeValues:
     r"""Return :math:`e^A` at the edges to first order in the entries off the diagonal, shape ``(E,)``; differentiable.
 
-    With the self-connections :math:`a`, it is :math:`e^{a_i}` on the diagonal, and :math:`A_{ij} (e^{a_i} - e^{a_j}) / (a_i - a_j)` off
-    it. Strong self-connections would drown all else in noise, were the walks that stay in place left to the probes.
+    With the self-connections :math:`a`, it is :math:`e^{a_i}` on the diagonal, and
+    :math:`A_{ij} (e^{a_i} - e^{a_j}) / (a_i - a_j)` off it. Strong self-connections would drown all else in noise, were the walks
+    that stay in place left to the probes.
     """
     source, target = structure.edge_index
     own = values.new_zeros(structure.num_nodes).index_add(0, source, torch.where(loops, values, 0.0))
@@ -63,7 +64,7 @@ def one_step(structure: GraphStructure, values: EdgeValues, loops: torch.Tensor)
 
 
 class _StochasticCost(torch.autograd.Function):
-    """The estimate from :math:`A`, :math:`M` and :math:`K` at the edges; without self-connections :math:`K` is ``1 + A``, and not given."""
+    """The estimate from A, M and K at the edges; without self-connections K is ``1 + A``, and not given."""
 
     @staticmethod
     def forward(ctx, values, cost, control, structure, direction, num_probes, generator):
