@@ -13,10 +13,16 @@ __version__ = "0.1.0"
 _PLACES = {
     "graphcortex.data": ("Connectome", "MicronsFields", "SyntheticCortex"),
     "graphcortex.kernels": ("complete_edge_index", "use_backend"),
-    "graphcortex.losses": ("CommunicabilityEMD", "L1Penalty", "LengthCommunicabilityPenalty", "LengthPenalty"),
-    "graphcortex.metrics": ("learned_graph_metrics",),
+    "graphcortex.losses": (
+        "CommunicabilityEMD",
+        "L1Penalty",
+        "LengthCommunicabilityPenalty",
+        "LengthPenalty",
+        "SampledCommunicabilityEMD",
+    ),
+    "graphcortex.metrics": ("busiest_edges", "learned_graph_metrics"),
     "graphcortex.nn": ("GraphRNN", "TaskClassifier"),
-    "graphcortex.ops": ("communicability", "edge_length", "spatial_communicability"),
+    "graphcortex.ops": ("communicability", "edge_length", "spatial_communicability", "total_communicability"),
     "graphcortex.study": ("Protocol", "StudyConfig", "Variant", "run_study"),
     "graphcortex.tasks": ("TASKS", "Trials", "get_task"),
 }
@@ -25,10 +31,16 @@ _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 if TYPE_CHECKING:
     from graphcortex.data import Connectome, MicronsFields, SyntheticCortex
     from graphcortex.kernels import complete_edge_index, use_backend
-    from graphcortex.losses import CommunicabilityEMD, L1Penalty, LengthCommunicabilityPenalty, LengthPenalty
-    from graphcortex.metrics import learned_graph_metrics
+    from graphcortex.losses import (
+        CommunicabilityEMD,
+        L1Penalty,
+        LengthCommunicabilityPenalty,
+        LengthPenalty,
+        SampledCommunicabilityEMD,
+    )
+    from graphcortex.metrics import busiest_edges, learned_graph_metrics
     from graphcortex.nn import GraphRNN, TaskClassifier
-    from graphcortex.ops import communicability, edge_length, spatial_communicability
+    from graphcortex.ops import communicability, edge_length, spatial_communicability, total_communicability
     from graphcortex.study import Protocol, StudyConfig, Variant, run_study
     from graphcortex.tasks import TASKS, Trials, get_task
 
@@ -42,11 +54,13 @@ __all__ = [
     "LengthPenalty",
     "MicronsFields",
     "Protocol",
+    "SampledCommunicabilityEMD",
     "StudyConfig",
     "SyntheticCortex",
     "TaskClassifier",
     "Trials",
     "Variant",
+    "busiest_edges",
     "communicability",
     "complete_edge_index",
     "edge_length",
@@ -54,6 +68,7 @@ __all__ = [
     "learned_graph_metrics",
     "run_study",
     "spatial_communicability",
+    "total_communicability",
     "use_backend",
 ]
 

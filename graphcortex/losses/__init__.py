@@ -1,5 +1,16 @@
 """Penalties on a network's edges."""
 
-from graphcortex.losses.penalties import CommunicabilityEMD, L1Penalty, LengthCommunicabilityPenalty, LengthPenalty
+from graphcortex.losses.communication import (
+    CommunicabilityEMD,
+    LengthCommunicabilityPenalty,
+    SampledCommunicabilityEMD,
+)
+from graphcortex.losses.penalties import L1Penalty, LengthPenalty
 
-__all__ = ["CommunicabilityEMD", "L1Penalty", "LengthCommunicabilityPenalty", "LengthPenalty"]
+__all__ = [
+    "CommunicabilityEMD",
+    "L1Penalty",
+    "LengthCommunicabilityPenalty",
+    "LengthPenalty",
+    "SampledCommunicabilityEMD",
+]

@@ -2,6 +2,7 @@
 
 from graphcortex.metrics._result import Result
 from graphcortex.metrics.assortativity import Assortativity, assortativity
+from graphcortex.metrics.busiest_edges import busiest_edges
 from graphcortex.metrics.entropy import WeightEntropy, weight_entropy
 from graphcortex.metrics.learned import LearnedGraphMetrics, learned_graph_metrics
 from graphcortex.metrics.modularity import Modularity, modularity
@@ -18,6 +19,7 @@ __all__ = [
     "SmallWorld",
     "WeightEntropy",
     "assortativity",
+    "busiest_edges",
     "learned_graph_metrics",
     "modularity",
     "random_null_statistics",

@@ -1,15 +1,37 @@
-"""Communicability: how well two neurons talk over all the walks between them."""
+"""Communicability: how well two neurons talk over all the walks between them, and what that costs."""
 
 from __future__ import annotations
 
 import torch
 
-from graphcortex._checks import check_choice, check_edge_values, check_graph, check_number
-from graphcortex._typing import EdgeIndex, EdgeValues
-from graphcortex.kernels import edges_to_matrix, is_dense_view, matrix_to_edges
+from graphcortex._checks import check_choice, check_count, check_edge_index, check_number
+from graphcortex._random import as_generator
+from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
+from graphcortex.kernels import GraphStructure, matrix_to_edges
+from graphcortex.ops._blocked import BlockedCost, ExponentialAtPairs, positive_power
+from graphcortex.ops._edges import (
+    NORMALIZATIONS,
+    Merged,
+    check_lengths,
+    inverse_sqrt,
+    merge_repeats,
+    normalize,
+    prepare,
+)
 from graphcortex.ops._expm import expm_contraction
+from graphcortex.ops._stochastic import known_direction, probes_for, stochastic_cost
+from graphcortex.ops._walks import check_precision
 
-NORMALIZATIONS = ("both", "source")
+__all__ = ["METHODS", "NORMALIZATIONS", "communicability", "communicability_matrix", "spatial_communicability"]
+
+METHODS = ("auto", "exact-dense", "exact-blocked", "stochastic")
+EXACT = ("auto", "exact-dense", "exact-blocked")
+DEFAULT_PROBES = 16
+# One multiplication of a dense product of N x N matrices, over one of a sparse product with a block of columns: measured on
+# two cores.
+_DENSE_OVER_SPARSE = 0.2
+# Above so many neurons, and with a generator at hand, an exact value is not worth its time.
+_STOCHASTIC_NODES = 1000
 
 
 def communicability_matrix(
@@ -19,6 +41,7 @@ def communicability_matrix(
     *,
     normalization: str = "both",
     epsilon: float = 1e-10,
+    structure: GraphStructure | None = None,
 ) -> torch.Tensor:
     r"""Compute the weighted communicability of every pair of neurons as a dense matrix.
 
@@ -37,35 +60,43 @@ def communicability_matrix(
         normalization: ``"both"`` is bounded by :math:`e` and takes 0 for the inverse of a zero strength; ``"source"`` adds
             ``epsilon`` to the strengths, and is large in the columns of neurons without outputs.
         epsilon: What ``"source"`` adds to the strengths, in the unit of the weights.
+        structure: The structure of ``edge_index`` where it is there already (``rnn.structure``): what is known of it is not
+            found again.
 
     Returns:
-        ``C[source, target]``, shape ``(N, N)``, without unit. Differentiable in ``edge_weight``.
+        ``C[source, target]``, shape ``(N, N)``, without unit. Differentiable in ``edge_weight``, once.
 
     Raises:
-        ValueError: If the shapes do not describe one graph, ``num_nodes < 1`` or the normalization is unknown.
+        ValueError: If the shapes do not describe one graph, ``num_nodes < 1``, a weight is NaN or infinite, or the normalization is
+            unknown.
 
     References:
         Crofts & Higham (2009). A weighted communicability measure applied to complex brain networks. J. R. Soc. Interface 6.
         https://doi.org/10.1098/rsif.2008.0484
     """
-    check_graph(edge_index, edge_weight, num_nodes)
-    check_choice(normalization, "normalization", NORMALIZATIONS)
-    absolute = edges_to_matrix(edge_index, edge_weight, num_nodes).abs()
+    structure = prepare(edge_index, edge_weight, num_nodes, normalization, epsilon, structure)
+    return _matrix(_dense(structure, edge_weight).abs(), normalization, epsilon)
+
+
+def _dense(structure: GraphStructure, edge_values: EdgeValues) -> torch.Tensor:
+    N = structure.num_nodes
+    if structure.is_dense_view:
+        return edge_values.view(N, N)
+    source, target = structure.edge_index
+    return edge_values.new_zeros(N, N).index_put((source, target), edge_values, accumulate=True)
+
+
+def _matrix(absolute: torch.Tensor, normalization: str, epsilon: float) -> torch.Tensor:
+    """Return the communicability of a dense ``|W|``."""
     if normalization == "both":
         # The Schur test bounds the 2-norm of the normalised matrix by 1.
-        left, right = (_inverse_sqrt(absolute.sum(dim)) for dim in (1, 0))
+        left, right = (inverse_sqrt(absolute.sum(dim)) for dim in (1, 0))
         return expm_contraction(left[:, None] * absolute * right)
     # S^-1/2 |W| S^-1/2 is similar to S^-1 |W|, whose rows sum to at most 1 however small a strength is. So the polynomial needs
     # no scaling, and nothing is squared to infinity.
-    strength = absolute.sum(1) + check_number(epsilon, "epsilon", above=0)
+    strength = absolute.sum(1) + epsilon
     root = strength.sqrt()
     return root[:, None] * expm_contraction(absolute / strength[:, None]) / root
-
-
-def _inverse_sqrt(strength: torch.Tensor) -> torch.Tensor:
-    """Return 1 / sqrt(s), and 0 with a zero gradient where s = 0."""
-    positive = strength > 0
-    return torch.where(positive, torch.where(positive, strength, 1.0).rsqrt(), 0.0)
 
 
 def communicability(
@@ -73,23 +104,66 @@ def communicability(
     edge_weight: EdgeValues,
     num_nodes: int,
     *,
+    pairs: EdgeIndex | None = None,
+    method: str = "auto",
     normalization: str = "both",
     epsilon: float = 1e-10,
+    structure: GraphStructure | None = None,
 ) -> EdgeValues:
-    r"""Compute the weighted communicability of both ends of every edge, :math:`c_e = C_{i_e j_e}`.
+    r"""Compute the weighted communicability of both ends of every edge, :math:`c_e = C_{i_e j_e}`, or of any other pairs.
 
-    Arguments, errors and references as :func:`communicability_matrix`.
+    Args:
+        edge_index: Source (row 0) and target (row 1) of each edge, shape ``(2, E)``. Repeated edges are summed.
+        edge_weight: Weight of each edge, shape ``(E,)``, in any unit.
+        num_nodes: Number of neurons :math:`N`. Neurons without edges are allowed.
+        pairs: Source and target of the pairs to look at, shape ``(2, P)``; they need not be edges, and may repeat. The edges,
+            if not given. Time grows with the number of different targets.
+        method: ``"exact-dense"`` makes the whole matrix; ``"exact-blocked"`` makes its columns block by block, and never an
+            N x N array; ``"auto"`` takes the one that needs less time.
+        normalization: As in :func:`communicability_matrix`.
+        epsilon: As in :func:`communicability_matrix`.
+        structure: As in :func:`communicability_matrix`.
 
     Returns:
-        The communicability of each edge, shape ``(E,)``, without unit, in the dtype and device of ``edge_weight``.
+        The communicability of each pair, shape ``(P,)`` or ``(E,)``, without unit, in the dtype and device of ``edge_weight``.
+        Differentiable in ``edge_weight``, once.
+
+    Raises:
+        ValueError: If the shapes do not describe one graph, a pair names a neuron that is not there, ``num_nodes < 1``, a
+            weight is NaN or infinite, or an option is unknown.
+
+    References:
+        Crofts & Higham (2009). A weighted communicability measure applied to complex brain networks. J. R. Soc. Interface 6.
+        https://doi.org/10.1098/rsif.2008.0484
 
     Example:
         >>> edge_index = torch.tensor([[0, 1, 0], [1, 2, 2]])
         >>> communicability(edge_index, torch.ones(3), num_nodes=3)
         tensor([0.7071, 0.7071, 0.7500])
+        >>> communicability(edge_index, torch.ones(3), num_nodes=3, pairs=torch.tensor([[2], [0]]))  # nothing leads from 2 to 0
+        tensor([0.])
     """
-    matrix = communicability_matrix(edge_index, edge_weight, num_nodes, normalization=normalization, epsilon=epsilon)
-    return matrix_to_edges(matrix, edge_index)
+    structure = prepare(edge_index, edge_weight, num_nodes, normalization, epsilon, structure)
+    check_choice(method, "method", EXACT)
+    check_precision(edge_weight)
+    if pairs is not None:
+        check_edge_index(pairs, num_nodes, "pairs")
+    wanted = edge_index if pairs is None else pairs
+    if method == "auto":
+        columns = num_nodes if pairs is None else min(num_nodes, pairs.size(1))
+        method = _exact_method(structure, columns)
+    if method == "exact-dense":
+        return matrix_to_edges(_matrix(_dense(structure, edge_weight).abs(), normalization, epsilon), wanted)
+    merged = merge_repeats(structure)
+    values = normalize(merged.structure, merged.sum(edge_weight).abs(), normalization, epsilon)
+    if pairs is None:
+        return merged.spread(ExponentialAtPairs.apply(values, merged.structure, merged.structure.edge_index))
+    return ExponentialAtPairs.apply(values, merged.structure, pairs)
+
+
+def _exact_method(structure: GraphStructure, columns: int) -> str:
+    N = structure.num_nodes
+    return "exact-dense" if structure.num_edges * columns >= _DENSE_OVER_SPARSE * N**3 else "exact-blocked"
 
 
 def spatial_communicability(
@@ -98,46 +172,136 @@ def spatial_communicability(
     edge_length: EdgeValues,
     num_nodes: int,
     *,
+    method: str = "auto",
     normalization: str = "both",
+    exponent: float = 1.0,
+    probes: int | None = None,
+    tolerance: float | None = None,
+    rng: RandomSource | None = None,
+    return_standard_error: bool = False,
     epsilon: float = 1e-10,
-) -> torch.Tensor:
-    r"""Compute what the wiring costs and communicates, :math:`\sum_e |w_e| \, d_e \, C_{i_e j_e}`.
+    structure: GraphStructure | None = None,
+) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+    r"""Compute what the wiring costs and communicates, :math:`\sum_e |w_e| \, d_e \, C_{i_e j_e}^f`.
+
+    With :math:`M = |W| \circ D` this is, for :math:`f = 1`, the trace of :math:`M^\top e^A`: the exponential is needed only
+    where it meets a few vectors. The gradient, also through :math:`C`, is made together with the value, in about twice its
+    time, and only ``2 E`` numbers are kept for the backward pass.
+
+    =================  ====================================  =======================  ========================================
+    method             time                                  memory                   result
+    =================  ====================================  =======================  ========================================
+    ``exact-dense``    :math:`15 N^3`                        :math:`10 N^2`           exact to rounding
+    ``exact-blocked``  :math:`40 E N`                        E, and N x block         exact to rounding
+    ``stochastic``     :math:`40 E \cdot \text{probes}`      E, and N x probes        unbiased, value and gradient
+    ``auto``                                                                          exact, by the smaller time; with an ``rng``
+                                                                                      and more than 1,000 neurons, stochastic
+    =================  ====================================  =======================  ========================================
 
     Args:
         edge_index: Source (row 0) and target (row 1) of each edge, shape ``(2, E)``.
-        edge_weight: Weight :math:`w_e` of each edge, shape ``(E,)``.
-        edge_length: Length :math:`d_e` of each edge, shape ``(E,)``, in any unit, not negative.
+        edge_weight: Weight :math:`w_e` of each edge, shape ``(E,)``. Repeated edges are summed.
+        edge_length: Length :math:`d_e` of each edge, shape ``(E,)``, in any unit, not negative; repeated edges are equally long.
         num_nodes: Number of neurons.
+        method: See the table. ``"auto"`` is random only where ``rng`` is given; with a ``tolerance`` too, it is exact where the
+            probes that it takes would cost more.
         normalization: As in :func:`communicability_matrix`.
+        exponent: :math:`f`, greater than 0, the ``comms_factor`` of seRNN. Only the exact methods know others than 1.
+        probes: Random vectors of the stochastic method, at least 1; 16 if not given.
+        tolerance: Relative standard error that the stochastic method should reach. A pilot of 8 probes decides how many that takes;
+            it has no part in the estimate. Give this or ``probes``.
+        rng: A generator, or an int seed, for the probes. The stochastic method needs it.
+        return_standard_error: Whether to return the standard error of the value too: 0 for an exact method, NaN for one probe.
         epsilon: As in :func:`communicability_matrix`.
+        structure: The structure of ``edge_index`` where it is there already (``rnn.structure``). Edges are sorted once per
+            structure, so a loop should pass it.
 
     Returns:
-        A scalar in units of weight times length. Differentiable in ``edge_weight``, also through :math:`C`.
+        A scalar in units of weight times length; with ``return_standard_error``, also a scalar in the same unit. Differentiable in
+        ``edge_weight`` and ``edge_length``, once. A graph without edges costs 0.
 
     Raises:
-        ValueError: If the shapes do not describe one graph, or a length is negative or NaN.
+        ValueError: If the shapes do not describe one graph, a length is negative or not finite, a weight is NaN or infinite,
+            an option is unknown or out of range, or the stochastic method lacks its ``rng`` or is asked for an exponent other
+            than 1.
 
     References:
         Achterberg et al. (2023). Spatially embedded recurrent neural networks. Nat. Mach. Intell. 5.
         https://doi.org/10.1038/s42256-023-00748-9
+
+        Meyer, Musco, Musco & Woodruff (2021). Hutch++: optimal stochastic trace estimation.
+        https://doi.org/10.1137/1.9781611976496.16
     """
-    check_graph(edge_index, edge_weight, num_nodes)
-    check_edge_values(edge_length, edge_index, "edge_length")
-    if not bool((edge_length >= 0).all()):
-        raise ValueError(
-            f"edge_length must not be negative or NaN, got a smallest value of {float(edge_length.min())}."
-        )
+    structure = prepare(edge_index, edge_weight, num_nodes, normalization, epsilon, structure)
+    check_lengths(edge_length, edge_index)
+    check_precision(edge_weight)
+    check_choice(method, "method", METHODS)
+    exponent = check_number(exponent, "exponent", above=0)
+    if probes is not None and tolerance is not None:
+        raise ValueError(f"tolerance must not be given together with probes, got {tolerance!r} and {probes!r}.")
+    num_probes = check_count(DEFAULT_PROBES if probes is None else probes, "probes")
+    if tolerance is not None:
+        check_number(tolerance, "tolerance", above=0)
+    chosen = _choose(structure, method, exponent, rng)
     if edge_index.size(1) == 0:
-        return edge_weight.sum()
-    matrix = communicability_matrix(edge_index, edge_weight, num_nodes, normalization=normalization, epsilon=epsilon)
-    absolute = edges_to_matrix(edge_index, edge_weight, num_nodes).abs()
-    return (absolute * _length_matrix(edge_index, edge_length, num_nodes) * matrix).sum()
+        value, error = edge_weight.sum() + edge_length.sum(), edge_weight.new_zeros(())
+    elif chosen == "exact-dense":
+        merged = merge_repeats(structure)
+        absolute = _dense(merged.structure, merged.sum(edge_weight)).abs()
+        matrix = _matrix(absolute, normalization, epsilon)
+        if exponent != 1:
+            matrix = positive_power(matrix, exponent)
+        value = (absolute * _dense(merged.structure, merged.pick(edge_length)) * matrix).sum()
+        error = value.new_zeros(())
+    else:
+        merged = merge_repeats(structure)
+        absolute = merged.sum(edge_weight).abs()
+        values = normalize(merged.structure, absolute, normalization, epsilon)
+        cost = absolute * merged.pick(edge_length)
+        if chosen == "stochastic":
+            value, error = _stochastic(
+                merged, absolute, values, cost, normalization, num_probes, tolerance, rng, may_be_exact=method == "auto"
+            )
+        else:
+            value = BlockedCost.apply(values, cost, merged.structure, exponent)
+            error = value.new_zeros(())
+    return (value, error.detach()) if return_standard_error else value
 
 
-def _length_matrix(edge_index: EdgeIndex, edge_length: EdgeValues, num_nodes: int) -> torch.Tensor:
-    if is_dense_view(edge_index, num_nodes):
-        return edge_length.view(num_nodes, num_nodes)
-    matrix = edge_length.new_zeros(num_nodes, num_nodes)
-    return matrix.index_put(
-        (edge_index[0], edge_index[1]), edge_length
-    )  # repeated edges are equally long: none is added
+def _choose(structure: GraphStructure, method: str, exponent: float, rng: RandomSource | None) -> str:
+    """Return the method to use; ``"stochastic"`` in place of ``"auto"`` may still turn out to cost more than an exact one."""
+    if method == "auto":
+        if rng is None or exponent != 1 or structure.num_nodes <= _STOCHASTIC_NODES:
+            return _exact_method(structure, structure.num_nodes)
+        return "stochastic"
+    if method == "stochastic":
+        if rng is None:
+            raise ValueError("rng must be a torch.Generator or an int seed for the stochastic method, got None.")
+        if exponent != 1:
+            raise ValueError(
+                f"exponent must be 1 for the stochastic method, got {exponent}: a power of C is no trace. Use exact-blocked."
+            )
+    return method
+
+
+def _stochastic(
+    merged: Merged,
+    absolute: EdgeValues,
+    values: EdgeValues,
+    cost: EdgeValues,
+    normalization: str,
+    num_probes: int,
+    tolerance: float | None,
+    rng: RandomSource,
+    *,
+    may_be_exact: bool,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    structure = merged.structure
+    generator = as_generator(rng, values.device)
+    direction = known_direction(structure, absolute.detach(), normalization)
+    if tolerance is not None:
+        num_probes = probes_for(structure, values, cost, direction, tolerance, generator)
+        if may_be_exact and num_probes >= structure.num_nodes:  # as many columns as all of the matrix
+            value = BlockedCost.apply(values, cost, structure, 1.0)
+            return value, value.new_zeros(())
+    return stochastic_cost(structure, values, cost, direction, num_probes, generator)

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 
+from graphcortex._checks import check_count
+
 
 def wasserstein_1d(values: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
     r"""Compute the earth mover's distance between equally many numbers, :math:`\frac1n \sum_k |x_{(k)} - y_{(k)}|`.
@@ -61,3 +63,38 @@ class _SortedDistance(torch.autograd.Function):
         grad = torch.empty_like(difference)
         grad[order] = difference.sign() * (grad_output / difference.numel())
         return grad.view(ctx.shape), None
+
+
+def quantile_function(values: torch.Tensor, *, num_levels: int = 1024) -> torch.Tensor:
+    r"""Summarise numbers by their quantiles at the levels :math:`(k + 1/2) / n`.
+
+    Args:
+        values: Numbers, any shape with at least one entry.
+        num_levels: How many quantiles :math:`n` to keep.
+
+    Returns:
+        Ascending quantiles, shape ``(n,)``, in the unit of the values. :func:`quantiles_at` reads them.
+
+    Raises:
+        ValueError: If there are no numbers, one is NaN, or ``num_levels < 1``.
+
+    Example:
+        >>> quantile_function(torch.arange(8.0), num_levels=4)
+        tensor([0.5000, 2.5000, 4.5000, 6.5000])
+    """
+    num_levels = check_count(num_levels, "num_levels")
+    if values.numel() == 0 or bool(values.isnan().any()):
+        raise ValueError(f"values must hold at least one number and no NaN, got shape {tuple(values.shape)}.")
+    return quantiles_at(values.detach().flatten().sort().values, num_levels)
+
+
+def quantiles_at(quantiles: torch.Tensor, count: int) -> torch.Tensor:
+    """Read a quantile function at the levels of ``count`` sorted numbers, linearly between its own; shape ``(count,)``."""
+    if quantiles.numel() == count:
+        return quantiles
+    level = (torch.arange(count, device=quantiles.device, dtype=torch.float64) + 0.5) / count
+    position = (level * quantiles.numel() - 0.5).clamp(0, quantiles.numel() - 1)
+    low = position.long()
+    share = (position - low).to(quantiles.dtype)
+    high = (low + 1).clamp(max=quantiles.numel() - 1)
+    return quantiles[low] + share * (quantiles[high] - quantiles[low])

@@ -79,13 +79,14 @@ def build_network(
     )
 
 
-def build_penalties(connectome: Connectome, variant: Variant, protocol: Protocol) -> nn.ModuleList:
+def build_penalties(connectome: Connectome, variant: Variant, protocol: Protocol, *, seed: int = 0) -> nn.ModuleList:
     """Make the penalties of a variant.
 
     Args:
         connectome: Positions for ``D*``, synapses for ``C*``.
         variant: The variant.
         protocol: The protocol.
+        seed: Seed of the run, for the probes of a stochastic penalty.
 
     Returns:
         One or two modules ``penalty(rnn) -> scalar``, to be added up.
@@ -97,7 +98,12 @@ def build_penalties(connectome: Connectome, variant: Variant, protocol: Protocol
         return nn.ModuleList(
             [
                 LengthCommunicabilityPenalty(
-                    lengths, strength=protocol.length_strength, normalization=protocol.normalization
+                    lengths,
+                    strength=protocol.length_strength,
+                    normalization=protocol.normalization,
+                    method=protocol.communicability_method,
+                    probes=protocol.communicability_probes,
+                    rng=derive_seed("probes", seed),
                 )
             ]
         )

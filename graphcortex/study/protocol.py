@@ -36,6 +36,9 @@ class Protocol:
         l1_strength: Lambda of the variant ``W``. *Quirk*: 1.0, since the code does not apply its .3 there.
         functional: Relations that shape ``W*``, a key of :data:`FUNCTIONAL`.
         normalization: Strengths that normalise communicability. *Quirk*: out-strengths at both ends.
+        communicability_method: How the length x communicability penalty is computed, see
+            :func:`graphcortex.ops.spatial_communicability`: ``"exact-dense"``, ``"exact-blocked"`` or ``"stochastic"``.
+        communicability_probes: Random vectors per training step of ``"stochastic"``; the exact methods do not look at it.
         weight_mu: Mean of the logarithm of the draws of ``W*``.
         weight_sigma: Standard deviation of the logarithm of the draws of ``W*``.
         weight_mean: Mean of ``W*`` before its floor.
@@ -59,6 +62,8 @@ class Protocol:
     l1_strength: float = 1.0
     functional: str = "correlation-sttc"
     normalization: str = "source"
+    communicability_method: str = "exact-dense"
+    communicability_probes: int = 16
     weight_mu: float = -0.5
     weight_sigma: float = 0.5
     weight_mean: float = 0.1
@@ -68,7 +73,7 @@ class Protocol:
     num_nulls: int = 1000
 
     def __post_init__(self):
-        for name in ("num_train", "num_test", "batch_size", "epochs", "num_nulls"):
+        for name in ("num_train", "num_test", "batch_size", "epochs", "num_nulls", "communicability_probes"):
             check_count(getattr(self, name), name)
         check_count(self.data_seed, "data_seed", minimum=0)
         for name in ("learning_rate", "adam_epsilon", "weight_mean", "weight_radius"):
@@ -83,6 +88,8 @@ class Protocol:
                 raise ValueError(f"betas must lie in [0, 1), got {self.betas!r}.")
         check_choice(self.functional, "functional", FUNCTIONAL)
         check_choice(self.normalization, "normalization", ("source", "both"))
+        methods = ("exact-dense", "exact-blocked", "stochastic")
+        check_choice(self.communicability_method, "communicability_method", methods)
         check_number(self.quantile, "quantile", minimum=0, maximum=1)
 
     @classmethod

@@ -149,7 +149,7 @@ def run_one(
     task = get_task(key.task)
     nonnegative = key.recurrence == "nonnegative"
     model = build_network(connectome, key.variant, task, protocol, seed=key.seed).to(device)
-    penalties = build_penalties(connectome, key.variant, protocol).to(device)
+    penalties = build_penalties(connectome, key.variant, protocol, seed=key.seed).to(device)
     initial = model.rnn.edge_weight.detach().cpu().clone()
     train_trials, test_trials = (
         shared_trials(key.task, count, protocol.data_seed, split, str(device))

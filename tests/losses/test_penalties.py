@@ -10,8 +10,15 @@ from torch import nn
 from torch.testing import assert_close
 
 from graphcortex.kernels import complete_edge_index
-from graphcortex.losses import CommunicabilityEMD, L1Penalty, LengthCommunicabilityPenalty, LengthPenalty
+from graphcortex.losses import (
+    CommunicabilityEMD,
+    L1Penalty,
+    LengthCommunicabilityPenalty,
+    LengthPenalty,
+    SampledCommunicabilityEMD,
+)
 from graphcortex.nn import GraphRNN
+from graphcortex.ops import quantile_function, sample_communicability
 from graphcortex.testing.strategies import Edges, edges
 
 NORMALIZATIONS = ("both", "source")
@@ -25,6 +32,17 @@ class Network(nn.Module):
         super().__init__()
         self.edge_index, self.num_nodes = graph.edge_index, graph.num_nodes
         self.edge_weight = nn.Parameter(graph.edge_weight.clone())
+
+
+class Fixed(nn.Module):
+    """A random penalty with the same draws at every call."""
+
+    def __init__(self, penalty):
+        super().__init__()
+        self.penalty = penalty
+
+    def forward(self, network):
+        return self.penalty(network, rng=0)
 
 
 def lengths_of(graph, seed=0):
@@ -142,6 +160,26 @@ PENALTIES = {
             lengths_of(graph), strength=strength, normalization=name
         )
         for name in NORMALIZATIONS
+    },
+    **{
+        f"length x communicability, {options['method']}, {name}": lambda graph, strength, name=name, options=options: (
+            LengthCommunicabilityPenalty(lengths_of(graph), strength=strength, normalization=name, **options)
+        )
+        for name in NORMALIZATIONS
+        for options in ({"method": "exact-blocked", "exponent": 2.0}, {"method": "exact-dense", "exponent": 0.5})
+    },
+    **{
+        f"sampled communicability EMD, {pairs}, {name}": lambda graph, strength, name=name, pairs=pairs: Fixed(
+            SampledCommunicabilityEMD(
+                reference_of(graph.num_nodes)[0].sort().values,
+                strength=strength,
+                normalization=name,
+                num_targets=3,
+                pairs=pairs,
+            )
+        )
+        for name in NORMALIZATIONS
+        for pairs in ("all", "edges")
     },
     **{
         f"communicability EMD, {name}": lambda graph, strength, name=name: CommunicabilityEMD(
@@ -271,6 +309,118 @@ def test_emd_is_zero_for_the_same_anatomy_whatever_its_diagonal_and_names(normal
         assert value.item() == pytest.approx(0, abs=1e-14)
 
 
+@each_normalization
+def test_the_sampled_emd_of_all_targets_is_the_dense_one(normalization):
+    graph, reference = full_graph(7), reference_of(7)
+    off = (reference - torch.diag(reference.diagonal())).flatten().sort().values
+    networks = [Network(graph) for _ in range(2)]
+    dense = CommunicabilityEMD(reference, normalization=normalization)(networks[0])
+    sampled = SampledCommunicabilityEMD(off, normalization=normalization, rng=0)(networks[1])
+    assert sampled.item() == pytest.approx(dense.item(), rel=1e-12)
+    dense.backward()
+    sampled.backward()
+    assert_close(networks[1].edge_weight.grad, networks[0].edge_weight.grad, rtol=1e-10, atol=1e-13)
+
+
+def test_the_sampled_emd_comes_down_to_the_dense_one_as_the_sample_grows():
+    """Against the network's own distribution: 0 when all is seen, and above it by what a sample misses."""
+    graph = full_graph(40)
+    reference = quantile_function(sample_communicability(*graph, num_targets=40, rng=0), num_levels=1600)
+    means = []
+    for count in (1, 4, 16, 40):
+        penalty = SampledCommunicabilityEMD(reference, num_targets=count, strength=1.0)
+        means.append(sum(penalty(Network(graph), rng=seed).item() for seed in range(20)) / 20)
+    assert means[0] > means[1] > means[2] > means[3]
+    assert means[3] == pytest.approx(0, abs=1e-12)
+
+
+def test_the_sampled_emd_of_neurons_that_nobody_sends_to_is_zero():
+    network = Network(Edges(torch.zeros(2, 0).long(), torch.zeros(0, dtype=torch.float64), 3))
+    value = SampledCommunicabilityEMD(torch.ones(4), pairs="edges", rng=0)(network)
+    value.backward()
+    assert value.item() == 0
+
+
+@pytest.mark.parametrize("exponent", [0.5, 2.0])
+def test_length_communicability_takes_the_power_of_c(exponent):
+    graph = full_graph(5)
+    lengths = lengths_of(graph)
+    C = torch.from_numpy(scipy.linalg.expm(naive_exponent(graph))).flatten()
+    expected = 0.3 * (graph.edge_weight.abs() * lengths * C**exponent).sum()
+    for method in ("exact-dense", "exact-blocked"):
+        penalty = LengthCommunicabilityPenalty(lengths, method=method, exponent=exponent)
+        assert penalty(Network(graph)).item() == pytest.approx(expected.item(), rel=1e-12)
+
+
+class TestRandomPenalties:
+    """What draws probes or targets: fresh ones at each call, from the module's generator or the call's."""
+
+    def make(self, kind, **options):
+        graph = full_graph(8)
+        if kind == "stochastic":
+            penalty = LengthCommunicabilityPenalty(lengths_of(graph), method="stochastic", probes=2, **options)
+        else:
+            penalty = SampledCommunicabilityEMD(reference_of(8)[0].sort().values, num_targets=2, **options)
+        return penalty, Network(graph)
+
+    @pytest.mark.parametrize("kind", ["stochastic", "sampled"])
+    def test_each_call_draws_anew_and_a_seed_fixes_the_stream(self, kind):
+        penalty, network = self.make(kind, rng=7)
+        stream = [penalty(network).item() for _ in range(3)]
+        assert len(set(stream)) == 3
+        again, network = self.make(kind, rng=7)
+        assert [again(network).item() for _ in range(3)] == stream
+        own, network = self.make(kind)
+        assert own(network, rng=torch.Generator().manual_seed(7)).item() == stream[0]
+
+    @pytest.mark.parametrize("kind", ["stochastic", "sampled"])
+    def test_without_a_generator_it_says_so(self, kind):
+        penalty, network = self.make(kind)
+        with pytest.raises(ValueError, match=r"rng must .*got None"):
+            penalty(network)
+
+    def test_the_mean_of_many_is_the_exact_one(self):
+        """400 draws of 2 probes, within 4.5 standard errors: a false alarm in 1 of 147,000 runs; the seed is fixed."""
+        penalty, network = self.make("stochastic", rng=0)
+        draws = torch.stack([penalty(network).detach() for _ in range(400)])
+        exact = LengthCommunicabilityPenalty(penalty.edge_length, method="exact-dense")(network)
+        assert abs(draws.mean() - exact) < 4.5 * draws.std() / 20
+
+
+def test_no_step_of_training_sorts_edges(monkeypatch):
+    """Neither for a GraphRNN, which has its structure, nor for a network that has none."""
+    from graphcortex.kernels import structure as module
+
+    graph = full_graph(6)
+    shuffled = Edges(graph.edge_index.flip(1), graph.edge_weight.flip(0), 6)
+    rnn = GraphRNN(1, shuffled.edge_index, 6)
+    for network in (rnn, Network(shuffled)):
+        penalties = [
+            LengthCommunicabilityPenalty(torch.ones(36), method="exact-blocked"),
+            LengthCommunicabilityPenalty(torch.ones(36), method="stochastic", rng=0),
+            CommunicabilityEMD(reference_of(6)),
+        ]
+        for penalty in penalties:
+            penalty(network).backward()
+        with monkeypatch.context() as patch:
+            # compress() also groups the pairs of a block by their targets; those of all edges are sorted in argsort.
+            patch.setattr(module.GraphStructure, "build", None)
+            for penalty in penalties:
+                penalty(network).backward()
+
+
+def test_edges_that_changed_are_seen():
+    graph = full_graph(4)
+    network, penalty = Network(graph), LengthCommunicabilityPenalty(torch.ones(16, dtype=torch.float64))
+    penalty(network)
+    network.edge_index = graph.edge_index.clone()
+    network.edge_index[:, 0] = torch.tensor([0, 1])  # now twice
+    value = penalty(network)
+    network.edge_index[:, 0] = torch.tensor([0, 0])
+    assert penalty(network).item() == pytest.approx(penalty(Network(graph)).item())
+    assert value.item() != pytest.approx(penalty(network).item())
+
+
 def test_emd_leaves_the_reference_as_it_was():
     reference = reference_of(4)
     before = reference.clone()
@@ -287,6 +437,16 @@ BAD_ARGUMENTS = {
     "lengths as a matrix": lambda: LengthPenalty(torch.ones(2, 2)),
     "negative strength": lambda: LengthPenalty(torch.ones(2), strength=-1),
     "unknown normalization": lambda: LengthCommunicabilityPenalty(torch.ones(2), normalization="target"),
+    "unknown method": lambda: LengthCommunicabilityPenalty(torch.ones(2), method="fast"),
+    "no probes": lambda: LengthCommunicabilityPenalty(torch.ones(2), probes=0),
+    "tolerance 0": lambda: LengthCommunicabilityPenalty(torch.ones(2), tolerance=0),
+    "negative exponent": lambda: LengthCommunicabilityPenalty(torch.ones(2), exponent=-1),
+    "a power of a random value": lambda: LengthCommunicabilityPenalty(torch.ones(2), method="stochastic", exponent=2),
+    "descending quantiles": lambda: SampledCommunicabilityEMD(torch.tensor([2.0, 1.0])),
+    "NaN quantile": lambda: SampledCommunicabilityEMD(torch.tensor([math.nan])),
+    "no quantiles": lambda: SampledCommunicabilityEMD(torch.ones(0)),
+    "no targets": lambda: SampledCommunicabilityEMD(torch.ones(2), num_targets=0),
+    "unknown pairs": lambda: SampledCommunicabilityEMD(torch.ones(2), pairs="some"),
     "oblong reference": lambda: CommunicabilityEMD(torch.ones(2, 3)),
     "flat reference": lambda: CommunicabilityEMD(torch.ones(4)),
     "NaN reference": lambda: CommunicabilityEMD(torch.full((2, 2), math.nan)),

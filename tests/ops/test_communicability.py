@@ -275,10 +275,68 @@ def test_spatial_without_edges_is_zero_and_differentiable():
     assert total.item() == 0
 
 
-def test_nan_is_not_hidden():
-    graph = graph_of([(0, 1), (1, 0)], 2, [math.nan, 1.0])
-    for normalization in NORMALIZATIONS:
-        assert communicability(*graph, normalization=normalization).isnan().any()
+METHODS = ("exact-dense", "exact-blocked")
+
+
+@each_normalization
+@given(graph=edges(), data=st.data())
+def test_pairs_are_entries_of_the_matrix_and_need_not_be_edges(normalization, graph, data):
+    node = st.integers(0, graph.num_nodes - 1)
+    drawn = data.draw(st.lists(st.tuples(node, node), max_size=8))
+    pairs = torch.tensor(drawn, dtype=torch.long).reshape(-1, 2).t()
+    matrix = communicability_matrix(*graph, normalization=normalization)
+    for method in METHODS:
+        found = communicability(*graph, pairs=pairs, method=method, normalization=normalization)
+        assert_close(found, matrix[pairs[0], pairs[1]], rtol=1e-12, atol=1e-12)
+
+
+@each_normalization
+@given(graph=edges())
+def test_blocked_edges_are_those_of_the_matrix(normalization, graph):
+    found, expected = (communicability(*graph, method=m, normalization=normalization) for m in METHODS[::-1])
+    assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@each_normalization
+@pytest.mark.parametrize("pairs", [None, [(0, 3), (3, 0), (0, 3), (4, 4), (1, 2)]], ids=["edges", "pairs"])
+def test_gradcheck_in_blocks(normalization, pairs):
+    """The pairs hold one twice, one that no walk joins, and the diagonal of an isolated neuron."""
+    graph = graph_of([(0, 1), (1, 2), (2, 0), (0, 2), (3, 3), (0, 1), (2, 3)], 5, [0.5, -1.5, 2.0, 1.0, -0.7, 0.3, 0.2])
+    options = {"pairs": None if pairs is None else torch.tensor(pairs).t(), "method": "exact-blocked"}
+    options |= {"normalization": normalization, "epsilon": 1e-10 if normalization == "both" else 1e-2}
+    assert torch.autograd.gradcheck(
+        lambda w: communicability(graph.edge_index, w, 5, **options), graph.edge_weight.requires_grad_()
+    )
+
+
+def test_blocked_makes_no_square_array(monkeypatch):
+    """20,000 neurons: a square array would take 1.6 GB; what is made is blocks of the columns that are asked for."""
+    from graphcortex.ops import _blocked, _walks
+
+    widths = []
+
+    def watched(structure, values, right, *rest, **options):
+        widths.append(right.size(1))
+        return _walks.walk_sum(structure, values, right, *rest, **options)
+
+    monkeypatch.setattr(_blocked, "walk_sum", watched)
+    graph = random_graph(20_000, 40_000, dtype=torch.float32)
+    pairs = torch.stack([torch.arange(100), torch.arange(100) // 2])
+    weight = graph.edge_weight.requires_grad_()
+    communicability(graph.edge_index, weight, 20_000, pairs=pairs).sum().backward()
+    assert weight.grad.isfinite().all()
+    assert sum(widths) == 2 * 50  # each different target once, for the value and for the gradient
+    assert max(widths) * 20_000 <= _blocked.BLOCK_VALUES
+
+
+def test_a_second_derivative_is_refused():
+    graph = graph_of([(0, 1), (1, 0), (1, 2)], 3, [1.0, 2.0, 3.0])
+    weight = graph.edge_weight.requires_grad_()
+    for method in METHODS:
+        total = communicability(graph.edge_index, weight, 3, method=method).sum()
+        (gradient,) = torch.autograd.grad(total, weight, create_graph=True)
+        with pytest.raises(RuntimeError, match="differentiated only once"):
+            gradient.sum().backward()
 
 
 PAIR = torch.tensor([[0, 1], [1, 0]])
@@ -291,6 +349,8 @@ BAD_ARGUMENTS = {
     "a neuron too many": (PAIR, torch.ones(2), 1),
     "edges by row": (torch.zeros(5, 2).long(), torch.ones(5), 2),
     "half precision": (PAIR, torch.ones(2).half(), 2),
+    "a NaN weight": (PAIR, torch.tensor([math.nan, 1.0]), 2),
+    "an infinite weight": (PAIR, torch.tensor([math.inf, 1.0]), 2),
 }
 
 
@@ -304,6 +364,9 @@ BAD_OPTIONS = {
     "unknown normalization": {"normalization": "target"},
     "zero epsilon": {"normalization": "source", "epsilon": 0.0},
     "infinite epsilon": {"normalization": "source", "epsilon": math.inf},
+    "a random method": {"method": "stochastic"},
+    "pairs of a neuron that is not there": {"pairs": torch.tensor([[0], [2]])},
+    "pairs by row": {"pairs": torch.zeros(5, 3).long()},
 }
 
 

@@ -43,6 +43,16 @@ def test_gradcheck():
     assert torch.autograd.gradcheck(expm_contraction, contraction(4, 1.0, 0, 2).requires_grad_())
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-13), (torch.float32, 1e-6)], ids=str)
+def test_the_derivative_is_that_of_torch(dtype, tolerance):
+    matrix = contraction(30, 1.0, 0, 2)
+    upstream = torch.randn(30, 30, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    found, expected = (matrix.to(kind, copy=True).requires_grad_() for kind in (dtype, torch.float64))
+    (expm_contraction(found) * upstream.to(dtype)).sum().backward()
+    (torch.linalg.matrix_exp(expected) * upstream).sum().backward()
+    assert float((found.grad - expected.grad).norm() / expected.grad.norm()) < tolerance
+
+
 def test_rejects_another_precision():
     with pytest.raises(ValueError, match=r"must be float32 or float64, got torch.float16"):
         expm_contraction(torch.eye(2).half())

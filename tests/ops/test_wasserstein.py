@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import scipy.stats
 import torch
@@ -5,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from graphcortex.ops import wasserstein_1d
+from graphcortex.ops import quantile_function, quantiles_at, wasserstein_1d
 
 numbers = st.lists(st.integers(-8, 8).map(lambda eighths: eighths / 8), min_size=1, max_size=12)
 
@@ -85,3 +86,42 @@ BAD_ARGUMENTS = {
 def test_rejects(arguments):
     with pytest.raises(ValueError, match=r"must .*got"):
         wasserstein_1d(*arguments)
+
+
+@given(values=numbers)
+def test_as_many_quantiles_as_numbers_are_the_sorted_numbers(values):
+    values = torch.tensor(values, dtype=torch.float64)
+    assert torch.equal(quantile_function(values, num_levels=len(values)), values.sort().values)
+
+
+@given(values=numbers, levels=st.integers(1, 30))
+def test_quantiles_ascend_within_the_numbers_and_read_back(values, levels):
+    values = torch.tensor(values, dtype=torch.float64)
+    found = quantile_function(values, num_levels=levels)
+    assert found.shape == (levels,)
+    assert (found.diff() >= 0).all()
+    assert values.min() <= found.min()
+    assert found.max() <= values.max()
+    assert torch.equal(quantiles_at(found, levels), found)
+
+
+@given(
+    values=numbers, levels=st.integers(1, 30), shift=st.sampled_from([-2.0, 0.5]), factor=st.sampled_from([0.5, 4.0])
+)
+def test_quantiles_follow_shift_and_unit(values, levels, shift, factor):
+    values = torch.tensor(values, dtype=torch.float64)
+    moved = quantile_function(factor * values + shift, num_levels=levels)
+    assert_close(moved, factor * quantile_function(values, num_levels=levels) + shift)
+
+
+def test_quantiles_match_numpy():
+    """NumPy calls this form of quantile hazen."""
+    values = torch.randn(101, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    expected = np.quantile(values.numpy(), (np.arange(17) + 0.5) / 17, method="hazen")
+    assert_close(quantile_function(values, num_levels=17).numpy(), expected)
+
+
+@pytest.mark.parametrize(("values", "levels"), [([], 4), ([1.0, float("nan")], 4), ([1.0], 0)])
+def test_quantiles_reject(values, levels):
+    with pytest.raises(ValueError, match=r"must .*got"):
+        quantile_function(torch.tensor(values), num_levels=levels)

@@ -273,3 +273,20 @@ def test_only_c_star_needs_synapses():
                 build_penalties(bare, Variant.parse(name), PUBLISHED)
         else:
             build_penalties(bare, Variant.parse(name), PUBLISHED)
+
+
+def test_the_method_of_the_protocol_is_that_of_the_penalty():
+    protocol = replace(PUBLISHED, communicability_method="stochastic", communicability_probes=8)
+    graph, variant = ring(8), Variant.parse("WD*C")
+    rnn = build_network(graph, variant, get_task("go_nogo"), protocol, seed=0).rnn
+    (exact,) = build_penalties(graph, variant, PUBLISHED)
+    assert (exact.method, exact(rnn).item()) == ("exact-dense", exact(rnn).item())
+    streams = []
+    for seed in (0, 0, 1):
+        (penalty,) = build_penalties(graph, variant, protocol, seed=seed)
+        assert (penalty.method, penalty.probes, penalty.normalization) == ("stochastic", 8, "source")
+        streams.append([penalty(rnn).item() for _ in range(200)])
+    assert streams[0] == streams[1] != streams[2]
+    # 400 draws within 4.5 standard errors: a false alarm in 1 of 147,000 seeds.
+    draws = np.array(streams[0] + streams[2])
+    assert abs(draws.mean() - exact(rnn).item()) < 4.5 * draws.std() / 20
