@@ -199,3 +199,10 @@ def test_several_processes_are_asked_for_where_there_is_one():
 
 def test_a_target_that_is_missed_fails():
     assert large("--target", "0.99").returncode != 0
+
+
+def test_the_large_network_pays_for_communicability():
+    assert "test accuracy" in said(large("--communicability", "0.01"))
+    done = large("--communicability", "0.01", "--parallel", "neurons", ranks=2)
+    assert done.returncode != 0
+    assert "choose --parallel data or none" in done.stderr
