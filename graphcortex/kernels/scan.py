@@ -8,6 +8,7 @@ from graphcortex._typing import EdgeValues
 from graphcortex.kernels.backends import CsrProduct, DenseProduct, reference_propagate, scatter_propagate
 from graphcortex.kernels.exchange import Exchange
 from graphcortex.kernels.nonlinearity import Nonlinearity, get_nonlinearity
+from graphcortex.kernels.once import once
 from graphcortex.kernels.structure import GraphStructure
 
 _FUSED = {"dense": DenseProduct, "csr": CsrProduct}
@@ -90,9 +91,7 @@ class _FusedScan(torch.autograd.Function):
             ctx.save_for_backward(edge_weight, *active, *(states[:-1] if alpha != 1.0 else states[:1]))
         ctx.structure, ctx.f, ctx.alpha, ctx.backend = structure, f, alpha, backend
         ctx.exchange = exchange
-        ctx.set_materialize_grads(
-            False
-        )  # where only the last state is used, no gradient of zeros is made and added T times
+        ctx.set_materialize_grads(False)  # no zeros are made and added T times where only the last state is used
         # A caller may change what it is given in place; what backward needs must not change with it.
         return (torch.stack(states[1:]) if return_sequence else None), h.clone()
 
@@ -105,26 +104,12 @@ class _FusedScan(torch.autograd.Function):
         before = kept[ctx.num_steps :] if ctx.alpha != 1.0 else [kept[-1], *active[:-1]]
         with torch.no_grad():
             gradients = _scan_backward(ctx, grad_states, grad_last, edge_weight, active, before)
-        if torch.is_grad_enabled():
-            # torch's once_differentiable would let these pass as constants where grad_last is one, as that of a sum is.
-            anchor = torch.empty(0, requires_grad=True, device=edge_weight.device)
-            gradients = tuple(g if g is None else _DifferentiableOnce.apply(anchor, g) for g in gradients)
-        return (*gradients, *(None,) * 8)
-
-
-class _DifferentiableOnce(torch.autograd.Function):
-    """Pass a gradient on, and refuse to differentiate it."""
-
-    @staticmethod
-    def forward(ctx, anchor, gradient):
-        return gradient.clone()
-
-    @staticmethod
-    def backward(ctx, grad_output):
-        raise RuntimeError(
-            "the dense and csr backends must be differentiated only once, got a derivative of their gradient; run the network "
-            "under graphcortex.use_backend('reference') for second derivatives."
+        gradients = once(
+            *gradients,
+            what="a network with the dense or csr backend",
+            instead="run it under graphcortex.use_backend('reference') for second derivatives",
         )
+        return (*gradients, *(None,) * 8)
 
 
 def _scan_backward(ctx, grad_states, grad_last, edge_weight, active, before):

@@ -1,32 +1,13 @@
-"""Gradients that may be made once, and not differentiated again."""
+"""Gradients of communicability, which are made once and refuse to be differentiated again."""
 
 from __future__ import annotations
 
-import torch
+import functools
 
+from graphcortex.kernels.once import once as _once
 
-def once(*gradients: torch.Tensor | None) -> tuple[torch.Tensor | None, ...]:
-    """Pass gradients on out of a backward pass, so that to differentiate them again is an error.
-
-    torch's ``once_differentiable`` lets them pass as constants wherever the gradient of the output is one, as that of a sum is; and
-    a second derivative would be silently wrong.
-    """
-    if not torch.is_grad_enabled():
-        return gradients
-    return tuple(
-        None if g is None else _Once.apply(torch.empty(0, requires_grad=True, device=g.device), g.detach())
-        for g in gradients
-    )
-
-
-class _Once(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, anchor, gradient):
-        return gradient.clone()
-
-    @staticmethod
-    def backward(ctx, grad_output):
-        raise RuntimeError(
-            "communicability must be differentiated only once, got a derivative of its gradient; for second derivatives, write "
-            "torch.linalg.matrix_exp of the normalised weights."
-        )
+once = functools.partial(
+    _once,
+    what="communicability",
+    instead="for second derivatives, write torch.linalg.matrix_exp of the normalised weights",
+)
