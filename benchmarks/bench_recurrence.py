@@ -1,6 +1,6 @@
 """Time the recurrence, forward and backward, beside what a user would write otherwise: one process, warm, medians.
 
-    python benchmarks/bench_recurrence.py [--device cuda] [--threads 2] [--repeats 5] [--cases sparse dense large growth]
+    python benchmarks/bench_recurrence.py [--device cuda] [--threads 2] [--repeats 5] [--cases sparse dense large checkpoint growth]
 
 Peers: ``torch.sparse`` CSR under autograd, PyG's ``MessagePassing``, torch-scatter's ``segment_csr``, torch-sparse's
 ``SparseTensor``, a dense matrix under autograd, and ``torch.nn.RNN``. One that is not installed is reported as missing. Every side
@@ -274,6 +274,39 @@ def run_alone(options) -> None:
     print(json.dumps(row))
 
 
+def checkpoint_case(options) -> dict:
+    """Time a long recurrence that keeps one state in ten beside one that keeps all, and weigh what autograd holds of both."""
+    n, e, b, t = 12_000, 1_200_000, 32, 100
+    edge_index = random_edges(n, e, options.device)
+    x = torch.randn(t, b, 3, device=options.device)
+    steps, held = {}, {}
+    for name, every in (("all states", 0), ("every 10th", 10)):
+        rnn = GraphRNN(3, edge_index, n, checkpoint_every=every)
+
+        def step(rnn=rnn) -> None:
+            rnn.zero_grad()
+            rnn(x, return_sequence=False)[0].sum().backward()
+
+        steps[name] = step
+        kept: dict[int, int] = {}
+
+        def keep(tensor: torch.Tensor, kept=kept) -> torch.Tensor:
+            storage = tensor.untyped_storage()
+            kept[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            rnn(x, return_sequence=False)
+        held[name] = sum(kept.values()) / 1e9
+    times = medians(steps, 3, options.device)
+    return {
+        "case": f"N {n:,}, E {e:,}, B {b}, T {t}, checkpoint_every 10",
+        "graphcortex_s": times["every 10th"],
+        "time_over_keeping_all": times["every 10th"] / times["all states"],
+        "held_gb": held,
+    }
+
+
 def growth(options) -> list[dict]:
     """Fit the exponents of time and memory in E, T and B; of memory, that of what grows beside a constant part."""
     ranges = {
@@ -352,7 +385,13 @@ def show(row: dict) -> None:
     parts = [f"{row['case']}: {row['graphcortex_s']:.4f} s"]
     parts += [f"{ratio:.2f}x {name}" for name, ratio in row.get("ratios", {}).items()]
     parts += [f"{name} missing" for name in row.get("missing", [])]
-    for name in ("share_of_gemm_rate", "over_physical_limit", "peak_gb", "time_per_edge_over_12000_case"):
+    for name in (
+        "share_of_gemm_rate",
+        "over_physical_limit",
+        "peak_gb",
+        "time_per_edge_over_12000_case",
+        "time_over_keeping_all",
+    ):
         if name in row:
             parts.append(f"{name} {row[name]:.2f}")
     print("; ".join(parts), flush=True)
@@ -363,7 +402,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--cases", nargs="+", default=["sparse", "dense", "large", "growth"])
+    parser.add_argument("--cases", nargs="+", default=["sparse", "dense", "large", "checkpoint", "growth"])
     parser.add_argument("--alone", nargs=4, type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -383,6 +422,9 @@ def main() -> None:
         show(rows[-1])
     if "large" in options.cases:
         rows.append(large_case(options, rates))
+        show(rows[-1])
+    if "checkpoint" in options.cases:
+        rows.append(checkpoint_case(options))
         show(rows[-1])
     if "growth" in options.cases:
         rows += growth(options)
