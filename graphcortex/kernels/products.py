@@ -75,12 +75,8 @@ def sddmm(
         )
         for (first, last, part), total in zip(structure.blocks, sums, strict=True):
             _add_sampled(total, part, at_target, at_source[first:last])
-    if len(sums) == 1:
-        return structure.blocks[0][2].restore(sums[0])
-    out = torch.empty(structure.num_edges, dtype=dtype, device=device)
-    for (*_, part), total in zip(structure.blocks, sums, strict=True):
-        out.index_put_((part.order,), total)
-    return out
+    found = sums[0] if len(sums) == 1 else torch.cat(sums)
+    return found if structure.place_in_blocks is None else found.index_select(0, structure.place_in_blocks)
 
 
 def _add_sampled(total: torch.Tensor, part: Compressed, at_row: torch.Tensor, at_column: torch.Tensor) -> None:

@@ -22,7 +22,10 @@ from graphcortex.ops.communicability_sample import KINDS
 
 
 class _OnStructure:
-    """Find the sorted edges of a network, and keep those of one that does not, so that no step of training sorts."""
+    """Find the sorted edges of a network, and keep those of one that does not, so that no step of training sorts.
+
+    A network may keep its neurons in another order than its caller's; the same graph costs the same under other names.
+    """
 
     _known: tuple[torch.Tensor, int, GraphStructure] | None = None
 
@@ -105,8 +108,9 @@ class LengthCommunicabilityPenalty(_OnStructure, LengthPenalty):
         self._check(rnn)
         if _diverged(rnn):
             return torch.nan * rnn.edge_weight.sum()
+        structure = self._structure(rnn)
         return self.strength * spatial_communicability(
-            rnn.edge_index,
+            structure.edge_index,
             rnn.edge_weight,
             self.edge_length.to(rnn.edge_weight.dtype),
             rnn.num_nodes,
@@ -116,7 +120,7 @@ class LengthCommunicabilityPenalty(_OnStructure, LengthPenalty):
             probes=self.probes,
             tolerance=self.tolerance,
             rng=self.rng if rng is None else rng,
-            structure=self._structure(rnn),
+            structure=structure,
         )
 
     def extra_repr(self) -> str:
@@ -158,12 +162,13 @@ class CommunicabilityEMD(_OnStructure, Penalty):
             )
         if _diverged(rnn):
             return torch.nan * rnn.edge_weight.sum()
+        structure = self._structure(rnn)
         matrix = communicability_matrix(
-            rnn.edge_index,
+            structure.edge_index,
             rnn.edge_weight,
             rnn.num_nodes,
             normalization=self.normalization,
-            structure=self._structure(rnn),
+            structure=structure,
         )
         return self.strength * wasserstein_1d(_without_diagonal(matrix), self.reference.to(matrix.dtype))
 
@@ -233,15 +238,16 @@ class SampledCommunicabilityEMD(_OnStructure, Penalty):
             raise ValueError("rng must be a torch.Generator or an int seed, here or in the module; got None.")
         if _diverged(rnn):
             return torch.nan * rnn.edge_weight.sum()
+        structure = self._structure(rnn)
         found = sample_communicability(
-            rnn.edge_index,
+            structure.edge_index,
             rnn.edge_weight,
             rnn.num_nodes,
             num_targets=self.num_targets,
             pairs=self.pairs,
             normalization=self.normalization,
             rng=rng,
-            structure=self._structure(rnn),
+            structure=structure,
         )
         if found.numel() == 0:  # no edge leads to the neurons that were drawn
             return 0 * rnn.edge_weight.sum()

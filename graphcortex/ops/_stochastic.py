@@ -38,9 +38,8 @@ def stochastic_cost(
     form), and that is where most of :math:`T` is. As the mean is right for any fixed :math:`q` at every :math:`A`, so is its
     derivative at fixed :math:`q`.
     """
-    source, target = structure.edge_index
-    loops = source == target
-    control = one_step(structure, values, loops) if bool(loops.any()) else None
+    loops = structure.self_connections
+    control = None if loops is None else one_step(structure, values, loops)
     return _StochasticCost.apply(values, cost, control, structure, direction, num_probes, generator)
 
 

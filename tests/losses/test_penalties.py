@@ -461,3 +461,26 @@ BAD_ARGUMENTS = {
 def test_rejects(call):
     with pytest.raises(ValueError, match=r"must .*got"):
         call()
+
+
+def test_a_network_that_keeps_its_neurons_in_an_order_of_its_own_pays_the_same(monkeypatch):
+    monkeypatch.setattr("graphcortex.nn.graph_rnn.ORDER_FROM", 1)
+    generator = torch.Generator().manual_seed(0)
+    edge_index = torch.randint(9, (2, 30), generator=generator)
+    pos, weight = torch.rand(9, 3, generator=generator), torch.randn(30, generator=generator)
+    lengths = (pos[edge_index[0]] - pos[edge_index[1]]).norm(dim=1)
+    reference = torch.linspace(0, 1, 81).view(9, 9)
+    penalties = [
+        LengthCommunicabilityPenalty(lengths, method="exact-dense"),
+        LengthCommunicabilityPenalty(lengths, method="exact-blocked"),
+        CommunicabilityEMD(reference),
+    ]
+    for penalty in penalties:
+        results = []
+        for options in ({}, {"pos": pos}):
+            rnn = GraphRNN(1, edge_index, 9, **options)
+            rnn.set_edge_weight(weight)
+            assert (rnn._order is None) == (not options)
+            value = penalty(rnn)
+            results.append((value, *torch.autograd.grad(value, [rnn.edge_weight])))
+        assert_close(results[1], results[0])
