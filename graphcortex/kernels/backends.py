@@ -81,11 +81,7 @@ class DenseProduct:
 
     def __init__(self, structure: GraphStructure, edge_weight: EdgeValues):
         self.structure = structure
-        if structure.is_dense_view:
-            self.matrix = edge_weight.view(structure.num_nodes, structure.num_nodes)
-        else:
-            matrix = edge_weight.new_zeros(structure.num_sources, structure.num_nodes)
-            self.matrix = matrix.index_put_((*structure.edge_index,), edge_weight, accumulate=True)
+        self.matrix = structure.matrix(edge_weight)
 
     def add_propagated(self, drive: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
         """Add ``W^T h`` to ``drive`` in place, and return it; both of shape ``(N, B)``."""

@@ -171,6 +171,16 @@ class GraphStructure:
         key = (self.edge_index[1] * self.num_sources + self.edge_index[0]).sort().values
         return bool((key[1:] == key[:-1]).any())
 
+    def matrix(self, edge_values: EdgeValues) -> torch.Tensor:
+        """Return the dense matrix ``[source, target]`` of values at the edges; repeated edges add. Differentiable.
+
+        A complete, sorted graph is viewed and not copied.
+        """
+        if self.is_dense_view:
+            return edge_values.view(self.num_nodes, self.num_nodes)
+        matrix = edge_values.new_zeros(self.num_sources, self.num_nodes)
+        return matrix.index_put((self.edge_index[0], self.edge_index[1]), edge_values, accumulate=True)
+
     def to(self, device: torch.device | str) -> GraphStructure:
         """Return this structure on ``device`` (itself, if it is there)."""
         if self.edge_index.device == torch.device(device):
@@ -203,10 +213,7 @@ def edges_to_matrix(edge_index: EdgeIndex, edge_weight: EdgeValues, num_nodes: i
 
     A complete, sorted graph is viewed and not copied. Differentiable in ``edge_weight``.
     """
-    if is_dense_view(edge_index, num_nodes):
-        return edge_weight.view(num_nodes, num_nodes)
-    matrix = edge_weight.new_zeros(num_nodes, num_nodes)
-    return matrix.index_put((edge_index[0], edge_index[1]), edge_weight, accumulate=True)
+    return GraphStructure(edge_index, num_nodes, num_nodes).matrix(edge_weight)
 
 
 def matrix_to_edges(matrix: torch.Tensor, edge_index: EdgeIndex) -> EdgeValues:

@@ -94,8 +94,12 @@ class GraphRNN(MessagePassing):
         self.checkpoint_every = check_count(checkpoint_every, "checkpoint_every", minimum=0)
         device = edge_index.device
         self.register_buffer("edge_index", edge_index)
-        self.register_buffer("_order", self._find_order(pos), persistent=False)
-        self._sort_edges()
+        order = self._find_order(pos)
+        self.register_buffer("_order", order, persistent=False)
+        # The place of each neuron in that order.
+        self.register_buffer("_rank", None if order is None else torch.argsort(order), persistent=False)
+        if order is not None:
+            self._sort_edges()
         for name, nodes in (("input_nodes", input_nodes), ("output_nodes", output_nodes)):
             self.register_buffer(name, None if nodes is None else check_nodes(nodes, self.num_nodes, name).to(device))
         self.register_buffer("graph_ptr", None)
@@ -158,11 +162,6 @@ class GraphRNN(MessagePassing):
             raise ValueError(f"pos must be a tensor of shape ({self.num_nodes}, D) with D of 1 to 3, got {shape}.")
         check_finite(pos, "pos")
         return morton_order(pos.to(self.edge_index.device)) if self.num_nodes >= ORDER_FROM else None
-
-    @property
-    def _rank(self) -> torch.Tensor:
-        """The place of each neuron in the order of the kernels."""
-        return torch.argsort(self._order)
 
     def _sort_edges(self) -> None:
         edges = self.edge_index if self._order is None else self._rank[self.edge_index]
@@ -262,7 +261,7 @@ class GraphRNN(MessagePassing):
             if places is None:
                 weight = weight.index_select(1, order)
             else:
-                places = torch.argsort(order)[places]
+                places = self._rank[places]
         # A product per step: a single one of all steps would put trials first, and be copied.
         weight, trials_last = weight.t().expand(num_steps, -1, -1), x.transpose(1, 2)
         if places is None and bias is not None:
@@ -300,9 +299,8 @@ class GraphRNN(MessagePassing):
             reuse_drive=True,  # nothing that _drive ends with needs its result in a backward pass
         )
         if order is not None:
-            rank = self._rank
-            states = None if states is None else states.index_select(1, rank)
-            last = last.index_select(0, rank)
+            states = None if states is None else states.index_select(1, self._rank)
+            last = last.index_select(0, self._rank)
         return states, last
 
     def _run_in_segments(

@@ -75,15 +75,7 @@ def communicability_matrix(
         https://doi.org/10.1098/rsif.2008.0484
     """
     structure = prepare(edge_index, edge_weight, num_nodes, normalization, epsilon, structure)
-    return _matrix(_dense(structure, edge_weight).abs(), normalization, epsilon)
-
-
-def _dense(structure: GraphStructure, edge_values: EdgeValues) -> torch.Tensor:
-    N = structure.num_nodes
-    if structure.is_dense_view:
-        return edge_values.view(N, N)
-    source, target = structure.edge_index
-    return edge_values.new_zeros(N, N).index_put((source, target), edge_values, accumulate=True)
+    return _matrix(structure.matrix(edge_weight).abs(), normalization, epsilon)
 
 
 def _matrix(absolute: torch.Tensor, normalization: str, epsilon: float) -> torch.Tensor:
@@ -153,7 +145,7 @@ def communicability(
         columns = num_nodes if pairs is None else min(num_nodes, pairs.size(1))
         method = _exact_method(structure, columns)
     if method == "exact-dense":
-        return matrix_to_edges(_matrix(_dense(structure, edge_weight).abs(), normalization, epsilon), wanted)
+        return matrix_to_edges(_matrix(structure.matrix(edge_weight).abs(), normalization, epsilon), wanted)
     merged = merge_repeats(structure)
     values = normalize(merged.structure, merged.sum(edge_weight).abs(), normalization, epsilon)
     if pairs is None:
@@ -247,11 +239,11 @@ def spatial_communicability(
         value, error = edge_weight.sum() + edge_length.sum(), edge_weight.new_zeros(())
     elif chosen == "exact-dense":
         merged = merge_repeats(structure)
-        absolute = _dense(merged.structure, merged.sum(edge_weight)).abs()
+        absolute = merged.structure.matrix(merged.sum(edge_weight)).abs()
         matrix = _matrix(absolute, normalization, epsilon)
         if exponent != 1:
             matrix = positive_power(matrix, exponent)
-        value = (absolute * _dense(merged.structure, merged.pick(edge_length)) * matrix).sum()
+        value = (absolute * merged.structure.matrix(merged.pick(edge_length)) * matrix).sum()
         error = value.new_zeros(())
     else:
         merged = merge_repeats(structure)
