@@ -5,12 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
-from graphcortex._typing import EdgeIndex
-from graphcortex.metrics import _igraph
+from graphcortex._typing import EdgeIndex, EdgeValues
+from graphcortex.graphs import _igraph, simple_graph
 from graphcortex.metrics._result import Result
-from graphcortex.metrics.threshold import simple_edges
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -24,7 +21,7 @@ class Assortativity(Result):
     num_pairs: int
 
 
-def assortativity(edge_index: EdgeIndex, num_nodes: int) -> Assortativity:
+def assortativity(edge_index: EdgeIndex, edge_weight: EdgeValues | None, num_nodes: int) -> Assortativity:
     r"""Compute the correlation of the degrees at both ends of an edge.
 
     .. math::
@@ -35,6 +32,7 @@ def assortativity(edge_index: EdgeIndex, num_nodes: int) -> Assortativity:
 
     Args:
         edge_index: Edges, shape ``(2, E)``. Direction, repetition and self-loops are ignored.
+        edge_weight: Weight of each edge, shape ``(E,)``, which says where there is none (0); None for an unweighted graph.
         num_nodes: Number of neurons.
 
     Returns:
@@ -50,17 +48,14 @@ def assortativity(edge_index: EdgeIndex, num_nodes: int) -> Assortativity:
     Example:
         >>> import torch
         >>> star = torch.tensor([[0, 0, 0], [1, 2, 3]])
-        >>> assortativity(star, num_nodes=4).value
+        >>> assortativity(star, None, num_nodes=4).value
         -1.0
     """
-    pairs = simple_edges(edge_index, num_nodes).cpu().numpy()
-    num_pairs = pairs.shape[1]
-    if num_pairs == 0:
+    graph = simple_graph(edge_index, edge_weight, num_nodes, directed=False)
+    if graph.num_edges == 0:
         return Assortativity(value=math.nan, reason="no edge joins two neurons", num_pairs=0)
-    degree = np.bincount(pairs.ravel(), minlength=num_nodes)
-    linked = degree[degree > 0]
+    linked = graph.degree[graph.degree > 0]
     if (linked == linked[0]).all():
         reason = f"all linked neurons have degree {linked[0]}"
-        return Assortativity(value=math.nan, reason=reason, num_pairs=num_pairs)
-    value = _igraph.degree_assortativity(_igraph.undirected_graph(pairs, num_nodes))
-    return Assortativity(value=value, num_pairs=num_pairs)
+        return Assortativity(value=math.nan, reason=reason, num_pairs=graph.num_edges)
+    return Assortativity(value=_igraph.degree_assortativity(graph.igraph), num_pairs=graph.num_edges)

@@ -101,9 +101,9 @@ def learned_graph_metrics(
     pairs = strongest_edges(edge_index, edge_weight, num_nodes, quantile=quantile)
     return LearnedGraphMetrics(
         entropy=entropy,
-        modularity=modularity(pairs, num_nodes),
-        assortativity=assortativity(pairs, num_nodes),
-        small_worldness=small_worldness(pairs, num_nodes, num_nulls=num_nulls, rng=rng),
+        modularity=modularity(pairs, None, num_nodes),
+        assortativity=assortativity(pairs, None, num_nodes),
+        small_worldness=small_worldness(pairs, None, num_nodes, num_nulls=num_nulls, rng=rng),
         edge_index=pairs,
         quantile=quantile,
     )
@@ -115,7 +115,7 @@ def _diverged(entropy: WeightEntropy, num_nodes: int, quantile: float, no_pairs:
         entropy=entropy,
         modularity=Modularity(value=nan, reason=reason, membership=torch.arange(num_nodes)),
         assortativity=Assortativity(value=nan, reason=reason, num_pairs=0),
-        small_worldness=SmallWorld(value=nan, reason=reason, clustering=nan, efficiency=nan, null=None),
+        small_worldness=SmallWorld(value=nan, reason=reason, clustering=nan, efficiency=nan, null_statistics=None),
         edge_index=no_pairs,
         quantile=quantile,
     )

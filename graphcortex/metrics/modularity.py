@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import torch
 
-from graphcortex._typing import EdgeIndex
-from graphcortex.metrics import _igraph
+from graphcortex._typing import EdgeIndex, EdgeValues
+from graphcortex.graphs import _igraph, simple_graph
 from graphcortex.metrics._result import Result
-from graphcortex.metrics.threshold import simple_edges
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -31,7 +30,7 @@ class Modularity(Result):
         return int(self.membership.max()) + 1
 
 
-def modularity(edge_index: EdgeIndex, num_nodes: int) -> Modularity:
+def modularity(edge_index: EdgeIndex, edge_weight: EdgeValues | None, num_nodes: int) -> Modularity:
     r"""Find modules by greedy merging, and return the modularity they reach.
 
     .. math:: Q = \frac{1}{2M} \sum_{ij} \left( A_{ij} - \frac{k_i k_j}{2M} \right) \delta(c_i, c_j)
@@ -45,6 +44,7 @@ def modularity(edge_index: EdgeIndex, num_nodes: int) -> Modularity:
 
     Args:
         edge_index: Edges, shape ``(2, E)``. Direction, repetition and self-loops are ignored.
+        edge_weight: Weight of each edge, shape ``(E,)``, which says where there is none (0); None for an unweighted graph.
         num_nodes: Number of neurons.
 
     Returns:
@@ -62,12 +62,12 @@ def modularity(edge_index: EdgeIndex, num_nodes: int) -> Modularity:
 
     Example:
         >>> two_pairs = torch.tensor([[0, 2], [1, 3]])
-        >>> found = modularity(two_pairs, num_nodes=4)
+        >>> found = modularity(two_pairs, None, num_nodes=4)
         >>> found.value, found.membership.tolist()
         (0.5, [0, 0, 1, 1])
     """
-    pairs = simple_edges(edge_index, num_nodes).cpu().numpy()
-    if pairs.shape[1] == 0:
+    graph = simple_graph(edge_index, edge_weight, num_nodes, directed=False)
+    if graph.num_edges == 0:
         return Modularity(value=math.nan, reason="no edge joins two neurons", membership=torch.arange(num_nodes))
-    value, membership = _igraph.fast_greedy(_igraph.undirected_graph(pairs, num_nodes))
-    return Modularity(value=value, membership=torch.tensor(membership))
+    membership = _igraph.fast_greedy(graph.igraph)
+    return Modularity(value=graph.igraph.modularity(membership), membership=torch.tensor(membership))

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphcortex._typing import EdgeIndex, RandomSource
-from graphcortex.metrics import _igraph
+from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
+from graphcortex.graphs import _igraph, simple_graph
 from graphcortex.metrics._result import Result
 from graphcortex.metrics.random_null import NullStatistics, random_null_statistics
-from graphcortex.metrics.threshold import simple_edges
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -21,16 +20,22 @@ class SmallWorld(Result):
     Attributes:
         clustering: Mean local clustering of the graph.
         efficiency: Global efficiency of the graph; NaN for a single neuron.
-        null: The same of the random graphs; ``None`` where they were not needed.
+        null_statistics: The same of the random graphs; ``None`` where they were not needed.
     """
 
     clustering: float
     efficiency: float
-    null: NullStatistics | None
+    null_statistics: NullStatistics | None
 
 
 def small_worldness(
-    edge_index: EdgeIndex, num_nodes: int, *, num_nulls: int = 1000, null_threshold: float = 0.7, rng: RandomSource = 0
+    edge_index: EdgeIndex,
+    edge_weight: EdgeValues | None,
+    num_nodes: int,
+    *,
+    num_nulls: int = 1000,
+    null_threshold: float = 0.7,
+    rng: RandomSource = 0,
 ) -> SmallWorld:
     r"""Compute small-worldness against random graphs, in the form that the study reports.
 
@@ -48,6 +53,7 @@ def small_worldness(
 
     Args:
         edge_index: Edges, shape ``(2, E)``. Direction, repetition and self-loops are ignored.
+        edge_weight: Weight of each edge, shape ``(E,)``, which says where there is none (0); None for an unweighted graph.
         num_nodes: Number of neurons, :math:`N`.
         num_nulls: Number of random graphs. Their statistics are kept, and computed again only for other arguments.
         null_threshold: Threshold of the random graphs, in 0 to 1.
@@ -74,18 +80,17 @@ def small_worldness(
         >>> import torch
         >>> ring = torch.arange(60)
         >>> near = torch.cat([torch.stack((ring, (ring + step) % 60)) for step in (1, 2, 3)], dim=1)
-        >>> result = small_worldness(near, num_nodes=60, num_nulls=50)
+        >>> result = small_worldness(near, None, num_nodes=60, num_nulls=50)
         >>> round(result.clustering, 3), round(result.value, 1)
         (0.6, 1.2)
     """
-    pairs = simple_edges(edge_index, num_nodes).cpu().numpy()
+    graph = simple_graph(edge_index, edge_weight, num_nodes, directed=False)
     if num_nodes == 1:
         reason = "a single neuron has no distances"
-        return SmallWorld(value=math.nan, reason=reason, clustering=0.0, efficiency=math.nan, null=None)
+        return SmallWorld(value=math.nan, reason=reason, clustering=0.0, efficiency=math.nan, null_statistics=None)
     null = random_null_statistics(num_nodes, num_nulls=num_nulls, threshold=null_threshold, rng=rng)
-    graph = _igraph.undirected_graph(pairs, num_nodes)
-    clustering = _igraph.mean_clustering(graph)
-    counts = _igraph.path_lengths(graph)
+    clustering = _igraph.mean_clustering(graph.igraph)
+    counts = _igraph.path_lengths(graph.igraph)
     efficiency = 2 * float((counts / np.arange(1, counts.size + 1)).sum()) / (num_nodes * (num_nodes - 1))
     if null.clustering == 0:
         value, reason = math.nan, f"none of the {num_nulls} random graphs of {num_nodes} neurons has clustering"
@@ -93,4 +98,4 @@ def small_worldness(
         value, reason = 0.0, "no edge joins two neurons, so clustering and efficiency are 0"
     else:
         value, reason = (clustering / null.clustering) / (null.efficiency / efficiency), ""
-    return SmallWorld(value=value, reason=reason, clustering=clustering, efficiency=efficiency, null=null)
+    return SmallWorld(value=value, reason=reason, clustering=clustering, efficiency=efficiency, null_statistics=null)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from graphcortex._checks import check_count, check_edge_index, check_finite, check_graph, check_number
+from graphcortex._checks import check_finite, check_graph, check_number
 from graphcortex._typing import EdgeIndex, EdgeValues
+from graphcortex.graphs import simple_graph
 
 
 def strongest_edges(
@@ -69,8 +70,4 @@ def simple_edges(edge_index: EdgeIndex, num_nodes: int) -> EdgeIndex:
         tensor([[0, 0],
                 [1, 2]])
     """
-    check_edge_index(edge_index, check_count(num_nodes, "num_nodes"))
-    low, high = edge_index.amin(0), edge_index.amax(0)
-    # One number per pair: sorting these is far quicker than sorting columns.
-    pair = torch.unique((low * num_nodes + high)[low != high])
-    return torch.stack((pair // num_nodes, pair % num_nodes))
+    return simple_graph(edge_index, None, num_nodes, directed=False).edge_index.to(edge_index.device)

@@ -27,7 +27,7 @@ def naive_assortativity(edge_index: torch.Tensor, num_nodes: int) -> float:
 
 @given(graph=edges(max_nodes=9))
 def test_matches_naive(graph):
-    found = assortativity(graph.edge_index, graph.num_nodes)
+    found = assortativity(graph.edge_index, None, graph.num_nodes)
     naive = naive_assortativity(graph.edge_index, graph.num_nodes)
     assert found.value == pytest.approx(naive, abs=1e-9, nan_ok=True)
     assert bool(found.reason) == math.isnan(naive)
@@ -37,23 +37,23 @@ def test_matches_naive(graph):
 @given(graph=edges(max_nodes=9), data=st.data())
 def test_does_not_depend_on_the_names_of_neurons(graph, data):
     names = torch.tensor(data.draw(st.permutations(range(graph.num_nodes))))
-    renamed = assortativity(names[graph.edge_index], graph.num_nodes).value
-    assert renamed == pytest.approx(assortativity(graph.edge_index, graph.num_nodes).value, abs=1e-9, nan_ok=True)
+    renamed = assortativity(names[graph.edge_index], None, graph.num_nodes).value
+    assert renamed == pytest.approx(assortativity(graph.edge_index, None, graph.num_nodes).value, abs=1e-9, nan_ok=True)
 
 
 @pytest.mark.parametrize(("num_nodes", "num_modules"), [(60, 4), (312, 8)])
 def test_agrees_with_networkx(num_nodes, num_modules):
     pairs = strongest_edges(*clustered(num_nodes, num_modules))
     theirs = networkx.degree_assortativity_coefficient(as_networkx(pairs, num_nodes))
-    assert assortativity(pairs, num_nodes).value == pytest.approx(theirs, abs=1e-9)
-    assert assortativity(pairs, num_nodes).num_pairs == pairs.size(1)
+    assert assortativity(pairs, None, num_nodes).value == pytest.approx(theirs, abs=1e-9)
+    assert assortativity(pairs, None, num_nodes).num_pairs == pairs.size(1)
 
 
 def test_known():
-    assert assortativity(STAR, 5).value == pytest.approx(-1)
-    assert assortativity(PATH, 4).value == pytest.approx(-0.5)
+    assert assortativity(STAR, None, 5).value == pytest.approx(-1)
+    assert assortativity(PATH, None, 4).value == pytest.approx(-0.5)
     # An edge and a triangle apart: every neuron is linked to neurons of its own degree.
-    assert assortativity(torch.tensor([[0, 1, 2, 3], [1, 2, 0, 4]]), 5).value == pytest.approx(1)
+    assert assortativity(torch.tensor([[0, 1, 2, 3], [1, 2, 0, 4]]), None, 5).value == pytest.approx(1)
 
 
 UNDEFINED = {
@@ -66,7 +66,7 @@ UNDEFINED = {
 
 @pytest.mark.parametrize(("edge_index", "num_nodes", "reason"), UNDEFINED.values(), ids=UNDEFINED.keys())
 def test_undefined(edge_index, num_nodes, reason):
-    found = assortativity(edge_index, num_nodes)
+    found = assortativity(edge_index, None, num_nodes)
     assert math.isnan(found.value)
     assert found.reason == reason
 
@@ -74,4 +74,4 @@ def test_undefined(edge_index, num_nodes, reason):
 @pytest.mark.parametrize("edge_index", BAD_EDGES.values(), ids=BAD_EDGES.keys())
 def test_rejects(edge_index):
     with pytest.raises(ValueError, match=r"must .*got"):
-        assortativity(edge_index, 3)
+        assortativity(edge_index, None, 3)

@@ -27,9 +27,9 @@ def test_puts_together_what_the_parts_give():
     assert torch.equal(found.edge_index, pairs)
     assert found.values() == {
         "entropy": weight_entropy(graph.edge_weight).value,
-        "modularity": modularity(pairs, 50).value,
-        "assortativity": assortativity(pairs, 50).value,
-        "small_worldness": small_worldness(pairs, 50, num_nulls=10, rng=3).value,
+        "modularity": modularity(pairs, None, 50).value,
+        "assortativity": assortativity(pairs, None, 50).value,
+        "small_worldness": small_worldness(pairs, None, 50, num_nulls=10, rng=3).value,
     }
     assert found.reasons() == {}
     assert found.quantile == 0.8
@@ -39,8 +39,8 @@ def test_the_defaults_are_those_of_the_study():
     graph = complete(20)
     found = learned_graph_metrics(*graph)
     assert found.edge_index.size(1) == strongest_edges(*graph, quantile=0.9).size(1)
-    assert found.small_worldness.null.num_nulls == 1000
-    assert found.small_worldness.null.threshold == 0.7
+    assert found.small_worldness.null_statistics.num_nulls == 1000
+    assert found.small_worldness.null_statistics.threshold == 0.7
     assert found.entropy.num_points == 100
 
 

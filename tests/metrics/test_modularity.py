@@ -27,7 +27,7 @@ def naive_modularity(edge_index: torch.Tensor, num_nodes: int, membership: torch
 
 @given(graph=edges(max_nodes=9))
 def test_the_value_is_that_of_the_membership(graph):
-    found = modularity(graph.edge_index, graph.num_nodes)
+    found = modularity(graph.edge_index, None, graph.num_nodes)
     assert found.membership.shape == (graph.num_nodes,)
     assert sorted(set(found.membership.tolist())) == list(range(found.num_modules))
     if math.isnan(found.value):
@@ -42,7 +42,7 @@ def test_the_value_is_that_of_the_membership(graph):
 
 @given(graph=edges(max_nodes=9))
 def test_no_module_spans_two_components(graph):
-    found = modularity(graph.edge_index, graph.num_nodes)
+    found = modularity(graph.edge_index, None, graph.num_nodes)
     component = {}
     for number, members in enumerate(networkx.connected_components(as_networkx(graph.edge_index, graph.num_nodes))):
         component.update(dict.fromkeys(members, number))
@@ -59,7 +59,7 @@ def test_agrees_with_networkx(num_nodes, num_modules):
     peer = as_networkx(pairs, num_nodes)
     theirs = networkx.community.modularity(peer, networkx.community.greedy_modularity_communities(peer))
     # Both merge greedily and break ties differently.
-    assert modularity(pairs, num_nodes).value == pytest.approx(theirs, abs=0.005)
+    assert modularity(pairs, None, num_nodes).value == pytest.approx(theirs, abs=0.005)
 
 
 KNOWN = {
@@ -74,23 +74,23 @@ KNOWN = {
 
 @pytest.mark.parametrize(("edge_index", "num_nodes", "value", "modules"), KNOWN.values(), ids=KNOWN.keys())
 def test_known(edge_index, num_nodes, value, modules):
-    found = modularity(edge_index, num_nodes)
+    found = modularity(edge_index, None, num_nodes)
     assert found.value == pytest.approx(value, abs=1e-12)
     assert found.num_modules == modules
     assert found.reason == ""
 
 
 def test_direction_repetition_and_self_loops_are_ignored():
-    plain = modularity(TRIANGLES, 6)
+    plain = modularity(TRIANGLES, None, 6)
     loops = torch.arange(6).expand(2, 6)
-    busy = modularity(torch.cat([TRIANGLES, TRIANGLES.flip(0), TRIANGLES, loops], dim=1), 6)
+    busy = modularity(torch.cat([TRIANGLES, TRIANGLES.flip(0), TRIANGLES, loops], dim=1), None, 6)
     assert busy.value == plain.value
     assert torch.equal(busy.membership, plain.membership)
 
 
 @pytest.mark.parametrize("num_nodes", [1, 4])
 def test_without_edges_there_is_none(num_nodes):
-    found = modularity(NO_EDGES, num_nodes)
+    found = modularity(NO_EDGES, None, num_nodes)
     assert math.isnan(found.value)
     assert found.reason == "no edge joins two neurons"
 
@@ -98,4 +98,4 @@ def test_without_edges_there_is_none(num_nodes):
 @pytest.mark.parametrize("edge_index", BAD_EDGES.values(), ids=BAD_EDGES.keys())
 def test_rejects(edge_index):
     with pytest.raises(ValueError, match=r"must .*got"):
-        modularity(edge_index, 3)
+        modularity(edge_index, None, 3)
