@@ -59,12 +59,3 @@ def mean_clustering(graph: igraph.Graph) -> float:
 def path_lengths(graph: igraph.Graph) -> np.ndarray:
     """Return how many unordered pairs of nodes are at distance 1, 2, ... of each other, shape ``(diameter,)``."""
     return np.array([count for _, _, count in graph.path_length_hist(directed=False).bins()], dtype=np.int64)
-
-
-def rewire(graph: igraph.Graph, num_trials: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the edges after some trials of exchanging the targets of two edges, each shape ``(M,)``; degrees stay."""
-    copy = graph.copy()
-    with seeded(seed):
-        copy.rewire(n=num_trials, allowed_edge_types="simple")
-    edges = np.array(copy.get_edgelist(), dtype=np.int64).reshape(-1, 2)
-    return edges[:, 0], edges[:, 1]
