@@ -17,7 +17,7 @@ SWAPS_PER_EDGE = 10
 MAX_ROUNDS = 1000
 """How often an edge is tried at most, where few exchanges are possible."""
 
-LENGTH_BINS = 25
+LENGTH_BINS = 15
 """The lengths of edges fall in so many bins of equal width, from 0 to that of the longest."""
 
 

@@ -70,16 +70,17 @@ class Swaps:
         return sum(self._exchange(first[part], second[part], accept, among) for part in parts)
 
     def shuffle(self, swaps_per_edge: float, max_rounds: int, among: Accept | None = None) -> None:
-        """Go on until an edge was exchanged so many times on average, or was tried ``max_rounds`` times."""
-        left, idle = swaps_per_edge * self.source.size / 2, 0
-        for _ in range(max_rounds):
-            if left <= 0 or idle == _IDLE_ROUNDS:
-                break
+        """Go on until an edge was exchanged about so many times on average, or was tried ``max_rounds`` times."""
+        left, idle, rounds = swaps_per_edge * self.source.size / 4, 0, 0
+        while left > 0 and idle < _IDLE_ROUNDS and rounds < max_rounds // 2:
             done = self.round(among=among)
             left -= done
             idle = 0 if done else idle + 1
-        # Where every round exchanges (think of two edges), an even number of rounds would always lead home.
-        if self._rng.random() < 0.5:
+            rounds += 1
+        # To stop at a number of exchanges favours some graphs (each exchange is a transposition, so half of all graphs are an
+        # even number away). As many rounds again, whatever they do, undo that; one more in half of the cases, where every
+        # round exchanges (think of two edges).
+        for _ in range(rounds + int(self._rng.random() < 0.5)):
             self.round(among=among)
 
     def _exchange(self, first: np.ndarray, second: np.ndarray, accept: Accept | None, among: Accept | None) -> int:
