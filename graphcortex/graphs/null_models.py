@@ -62,7 +62,9 @@ def shuffle_positions(graph: SimpleGraph, seed: int) -> SimpleGraph:
         ValueError: If the graph has no positions.
     """
     if graph.pos is None:
-        raise ValueError("pos must hold the position of each neuron for the null model 'positions', got None; give pos.")
+        raise ValueError(
+            "pos must hold the position of each neuron for the null model 'positions', got None; give pos."
+        )
     return replace(graph, pos=np.random.default_rng(seed).permutation(graph.pos))
 
 

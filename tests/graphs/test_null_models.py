@@ -174,7 +174,9 @@ def test_every_graph_of_the_degrees_is_as_probable():
     graph = simple_graph(torch.tensor(pairs).T, None, 6)
     seen = Counter(NULL_MODELS["degree"].draw(graph, seed).target.tobytes() for seed in range(600))
     assert len(seen) == number_of_graphs(graph)
-    assert sum((count - 100) ** 2 / 100 for count in seen.values()) < 20.5  # chi-squared of 5 degrees of freedom, p = .001
+    assert (
+        sum((count - 100) ** 2 / 100 for count in seen.values()) < 20.5
+    )  # chi-squared of 5 degrees of freedom, p = .001
 
 
 def number_of_graphs(graph: SimpleGraph) -> int:
