@@ -3,6 +3,7 @@
 from graphcortex.metrics._result import Result
 from graphcortex.metrics.assortativity import Assortativity, assortativity
 from graphcortex.metrics.busiest_edges import busiest_edges
+from graphcortex.metrics.ensemble import NullDistribution, Nulls, null_distribution
 from graphcortex.metrics.entropy import WeightEntropy, weight_entropy
 from graphcortex.metrics.learned import LearnedGraphMetrics, learned_graph_metrics
 from graphcortex.metrics.modularity import Modularity, modularity
@@ -14,7 +15,9 @@ __all__ = [
     "Assortativity",
     "LearnedGraphMetrics",
     "Modularity",
+    "NullDistribution",
     "NullStatistics",
+    "Nulls",
     "Result",
     "SmallWorld",
     "WeightEntropy",
@@ -22,6 +25,7 @@ __all__ = [
     "busiest_edges",
     "learned_graph_metrics",
     "modularity",
+    "null_distribution",
     "random_null_statistics",
     "simple_edges",
     "small_worldness",
