@@ -15,7 +15,7 @@ import torch
 _PLAIN = (type(None), bool, int, float, complex, str, bytes)
 
 
-class Unnamed(Exception):
+class UnnamedError(Exception):
     """Something cannot be named: a lambda, a closure, an object of unknown contents."""
 
 
@@ -26,7 +26,7 @@ def digest(*parts: Any) -> str:
     these. A function is named by its place, its code, and the code of the functions of the same module that it calls.
 
     Raises:
-        Unnamed: If a part is anything else.
+        UnnamedError: If a part is anything else.
     """
     found = hashlib.sha256()
     for part in parts:
@@ -58,13 +58,13 @@ def _feed(update: Callable[[bytes], None], part: Any, seen: set[str]) -> None:
     elif isinstance(part, FunctionType):
         _feed_function(update, part, seen)
     else:
-        raise Unnamed(type(part).__name__)
+        raise UnnamedError(type(part).__name__)
 
 
 def _feed_function(update: Callable[[bytes], None], function: FunctionType, seen: set[str]) -> None:
     name = f"{function.__module__}.{function.__qualname__}"
     if getattr(sys.modules.get(function.__module__), function.__qualname__, None) is not function:
-        raise Unnamed(name)
+        raise UnnamedError(name)
     update(f"function:{name};".encode())
     if name in seen:
         return

@@ -38,14 +38,14 @@ def members(
             yield member(*work, i)
         return
     try:
-        sent = pickle.dumps(work)
+        pickle.dumps(work)  # what cannot travel is told here, in words, and not by a process that fails to start
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise ValueError(
             "statistic must be a function of a module, or a functools.partial of one, where processes > 1; "
             f"got {getattr(statistic, '__qualname__', statistic)!r} ({error})."
         ) from error
     size = max(1, min(_MOST_AT_ONCE, len(which) // (4 * processes)))
-    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=_receive, initargs=(sent,))
+    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=_receive, initargs=work)
     try:
         parts: list[Future[list[np.ndarray]]] = [
             pool.submit(_compute, which[start : start + size]) for start in range(0, len(which), size)
@@ -95,11 +95,11 @@ def _bare(graph: SimpleGraph) -> SimpleGraph:
     return SimpleGraph(**{field.name: getattr(graph, field.name) for field in fields(graph)})
 
 
-def _receive(sent: bytes) -> None:
+def _receive(*work: Any) -> None:
     global _work
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the first process ends the others
     torch.set_num_threads(1)
-    _work = pickle.loads(sent)
+    _work = work
 
 
 def _compute(which: range) -> list[np.ndarray]:
@@ -107,7 +107,7 @@ def _compute(which: range) -> list[np.ndarray]:
         return [member(*_work, i) for i in which]
     except Exception as error:
         try:
-            pickle.loads(pickle.dumps(error))
+            pickle.dumps(error), type(error)(*error.args)  # as it will be made again
         except Exception:
             raise RuntimeError(f"{type(error).__name__}: {error}") from None
         raise

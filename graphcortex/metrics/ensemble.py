@@ -15,12 +15,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-import graphcortex
 from graphcortex._checks import check_count
 from graphcortex._random import as_generator, draw_seed
 from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
 from graphcortex.graphs import NullModel, SimpleGraph, get_null_model, simple_graph
-from graphcortex.metrics._identity import Unnamed, digest
+from graphcortex.metrics._identity import UnnamedError, digest
 from graphcortex.metrics._kept import keep, recall
 from graphcortex.metrics._members import Statistic, members, numbers
 from graphcortex.metrics._result import Result
@@ -268,9 +267,11 @@ def _key(statistic: Statistic, graph: SimpleGraph, model: NullModel, seed: int) 
     # Positions come along with every random graph, and the statistic may look at them.
     if graph.pos is not None:
         needed.append(graph.pos)
+    # An import of the package would bring this room all that the package offers.
+    version = sys.modules["graphcortex"].__version__
     try:
-        return digest(graphcortex.__version__, model.name, model.draw, seed, statistic, needed)
-    except Unnamed:
+        return digest(version, model.name, model.draw, seed, statistic, needed)
+    except UnnamedError:
         return None
 
 

@@ -278,7 +278,7 @@ def test_what_has_no_sure_name_is_computed_anew():
 
     anonymous = lambda graph: CALLS.append("lambda") or 0.0  # noqa: E731
     for statistic in (closure, anonymous, functools.partial(first_and_last, scale=np.array(object()))):
-        with pytest.raises(_identity.Unnamed):
+        with pytest.raises(_identity.UnnamedError):
             _identity.digest(statistic)
     for statistic in (closure, anonymous):
         assert calls_of(Nulls(num=2), statistic, example()) == 2
