@@ -78,6 +78,10 @@ def test_a_plain_graph_is_drawn_as_its_connectome_is(null, graph, seed):
     out, expected = null(seed)(wiring), null(seed)(graph)
     assert torch.equal(out.edge_index, expected.synapses.edge_index)
     assert torch.equal(out.edge_weight, expected.synapses["count"].to(torch.float32))
+    # Names and weights stay together, so that what was moved tells whence.
+    weight_of = dict(zip(before.edge_name, before.edge_weight.tolist(), strict=True))
+    assert out.edge_weight.tolist() == [weight_of[name] for name in out.edge_name]
+    assert sorted(out.edge_name) == sorted(before.edge_name)
     assert torch.equal(out.x, before.x)
     assert torch.equal(out.pos, before.pos)
     for name in before.keys():  # noqa: SIM118
@@ -108,6 +112,18 @@ def test_draws_are_reproducible_and_touch_no_global_generator(null):
     assert same(second, again(graph))
     assert torch.equal(torch.get_rng_state(), state)
     assert repr(null(3)) == f"{null.__name__}(rng=3)"
+
+
+def test_what_a_synapse_carries_goes_to_another_edge_of_its_length():
+    graph = connectome(20)
+    out, bins = RewireDegreesAndLengths(0)(graph), bins_of(graph)
+    found, expected = (
+        sorted(zip(bins.of(*g.synapses.edge_index.numpy()).tolist(), g.synapses["size"].tolist(), strict=True))
+        for g in (out, graph)
+    )
+    assert found == expected
+    shuffled = ShuffleWeights(0)(graph)
+    assert not torch.equal(shuffled.synapses["size"], graph.synapses["size"])
 
 
 def test_a_lattice_puts_the_strong_nearest():
