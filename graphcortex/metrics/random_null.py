@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -128,14 +129,25 @@ def _draw_upper(rng: np.random.Generator, count: int, num_nodes: int, density: f
     Row i of the upper triangle and row N - 1 - i have N - 1 entries together, so half as many rows of as many draws fill it.
     """
     half = (num_nodes + 1) // 2
-    drawn = rng.random((count, half, max(num_nodes - 1, 0)), dtype=np.float32) < density
-    right = np.triu(np.ones((half, max(num_nodes - 1, 0)), dtype=bool))
+    drawn = _happens(rng, (count, half, num_nodes - 1), density)
+    right = np.triu(np.ones((half, num_nodes - 1), dtype=bool))
     graphs = np.zeros((count, num_nodes, num_nodes), dtype=bool)
     graphs[:, :half, 1:] = drawn & right
     # What lies left of the diagonal goes, turned by half a turn, to the lower rows; the middle row of an odd N has no partner.
     lower = num_nodes // 2
     graphs[:, num_nodes - lower :, 1:] |= (drawn & ~right)[:, :lower][:, ::-1, ::-1]
     return graphs
+
+
+def _happens(rng: np.random.Generator, shape: tuple[int, ...], chance: float) -> np.ndarray:
+    """Return independent events of one chance, bool of a shape. 16 bits decide; a case in 65,536 stays open, and is drawn again."""
+    size = math.prod(shape)
+    level, rest = divmod(chance * 2**16, 1)
+    bits = rng.bit_generator.random_raw(-(-size // 4)).view(np.uint16)[:size]  # a third of the time of as many floats
+    happens = bits < level
+    undecided = np.flatnonzero(bits == level)
+    happens[undecided] = rng.random(undecided.size) < rest
+    return happens.reshape(shape)
 
 
 def _clustering_and_efficiency(graphs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

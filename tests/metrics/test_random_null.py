@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphcortex.metrics import random_null, random_null_statistics
-from graphcortex.metrics.random_null import _clustering_and_efficiency, _draw, _draw_upper
+from graphcortex.metrics.random_null import _clustering_and_efficiency, _draw, _draw_upper, _happens
 
 
 def bct_statistics(graph: np.ndarray) -> tuple[float, float]:
@@ -54,10 +54,17 @@ def test_counts_are_exact_in_either_precision(monkeypatch, fast, density):
 @pytest.mark.parametrize("num_nodes", [1, 2, 3, 8, 9])
 def test_each_pair_of_a_triangle_gets_a_draw_of_its_own(num_nodes):
     rng = np.random.default_rng(0)
-    assert np.array_equal(_draw_upper(rng, 1, num_nodes, 1.1)[0], np.triu(np.ones((num_nodes, num_nodes), bool), 1))
+    assert np.array_equal(_draw_upper(rng, 1, num_nodes, 1.0)[0], np.triu(np.ones((num_nodes, num_nodes), bool), 1))
     drawn = _draw_upper(rng, 40_000, num_nodes, 0.3)[(slice(None), *np.triu_indices(num_nodes, 1))]
     covariance = np.atleast_2d(np.cov(drawn.T)) if drawn.shape[1] else np.zeros((0, 0))
     np.testing.assert_allclose(covariance, 0.21 * np.eye(len(covariance)), atol=0.01)
+
+
+@pytest.mark.parametrize("chance", [0.0, 1e-5, 0.18, 0.5, 1.0])
+def test_events_have_their_chance(chance):
+    n = 2_000_001
+    happened = int(_happens(np.random.default_rng(3), (n,), chance).sum())
+    assert happened == pytest.approx(n * chance, abs=4 * math.sqrt(n * chance * (1 - chance)) + 1e-9)
 
 
 @pytest.mark.parametrize("num_nodes", [2, 10, 312])
