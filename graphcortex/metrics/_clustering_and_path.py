@@ -11,7 +11,7 @@ import numpy as np
 from graphcortex.graphs import SimpleGraph
 from graphcortex.metrics.clustering import mean_clustering
 from graphcortex.metrics.ensemble import Nulls
-from graphcortex.metrics.paths import PathStatistics, path_statistics_of
+from graphcortex.metrics.paths import path_statistics_by_source, sampling_variance
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,10 +20,12 @@ class Ensemble:
 
     Attributes:
         values: Clustering and path length of each graph, float64, shape ``(num_nulls, 2)``.
+        moves: By how much each source moves the mean path length, shape ``(n,)``; empty where all neurons are sources.
         null: Name of the null model.
     """
 
     values: np.ndarray
+    moves: np.ndarray
     null: str
 
     @property
@@ -36,40 +38,33 @@ class Ensemble:
         """Their standard deviations, shape ``(2,)``; NaN for a single graph."""
         return self.values.std(0, ddof=1) if len(self.values) > 1 else np.full(2, math.nan)
 
-    @property
-    def covariance_of_mean(self) -> np.ndarray:
-        """Covariance of the two means, shape ``(2, 2)``; NaN for a single graph."""
+    def variance(self, by_clustering: float, by_path_length: float) -> float:
+        """Return the variance, by the number of graphs, of a number with these derivatives by the two means."""
         if len(self.values) < 2:
-            return np.full((2, 2), math.nan)
-        return np.cov(self.values, rowvar=False) / len(self.values)
+            return math.nan
+        return float((self.values @ np.array([by_clustering, by_path_length])).var(ddof=1) / len(self.values))
 
 
-def clustering_and_path(graph: SimpleGraph, *, num_sources: int | None, seed: int) -> tuple[float, float]:
-    """Return the mean clustering and the characteristic path length of a graph."""
-    return mean_clustering(graph), paths(graph, num_sources=num_sources, seed=seed).path_length
-
-
-def paths(graph: SimpleGraph, *, num_sources: int | None, seed: int) -> PathStatistics:
-    """Return the path statistics of a graph."""
-    return path_statistics_of(graph, num_sources=num_sources, rng=seed)
+def clustering_and_path(graph: SimpleGraph, *, num_sources: int | None, seed: int) -> np.ndarray:
+    """Return the mean clustering, the path length, and by how much each source moves it, shape ``(2 + n,)``."""
+    found, moves = path_statistics_by_source(graph, num_sources=num_sources, seed=seed)
+    return np.concatenate(([mean_clustering(graph), found.path_length], moves))
 
 
 def ensemble(nulls: Nulls, graph: SimpleGraph, *, num_sources: int | None, seed: int) -> Ensemble:
-    """Return clustering and path length of random graphs."""
+    """Return clustering and path length of random graphs, along paths from the same sources."""
     statistic = partial(clustering_and_path, num_sources=num_sources, seed=seed)
     found = nulls.distribution(statistic, graph)
-    return Ensemble(found.values, found.null)
+    return Ensemble(found.values[:, :2], found.values[:, 2:].mean(0), found.null)
 
 
-def propagated(*parts: tuple[np.ndarray | float, np.ndarray | float]) -> float:
-    """Return the standard error of a function of independent estimates.
+def standard_error(moves: np.ndarray, num_nodes: int, *of_ensembles: float) -> float:
+    """Return the standard error of a number, by the sampling of sources and by the numbers of random graphs.
 
     Args:
-        parts: For each estimate its derivative, shape ``(K,)``, and covariance, shape ``(K, K)``; or two numbers, its
-            derivative and variance.
+        moves: By how much each source moves the number, to first order, shape ``(n,)``. What the sources do to the graph
+            and to the random graphs alike cancels here, if it does in the number.
+        num_nodes: Number of neurons.
+        of_ensembles: Variance of the number by each ensemble.
     """
-    variance = 0.0
-    for derivative, covariance in parts:
-        g, V = np.atleast_1d(derivative), np.atleast_2d(covariance)
-        variance += float(g @ V @ g)
-    return math.sqrt(max(variance, 0.0)) if not math.isnan(variance) else math.nan
+    return math.sqrt(sampling_variance(moves, num_nodes) + sum(of_ensembles))

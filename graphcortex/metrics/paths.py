@@ -20,6 +20,8 @@ from graphcortex.metrics.ensemble import Nulls, as_nulls
 _ALL_SOURCES_UP_TO = 2000
 _SAMPLED_SOURCES = 200
 _BLOCK_ENTRIES = 2**22
+_SMALLEST_SHARE = 1e-140
+"""Of the largest weight: what is smaller counts as this, so that squares of sums of lengths are finite."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -115,7 +117,24 @@ def path_statistics_of(
     rng: RandomSource = 0,
 ) -> PathStatistics:
     """Compute efficiency and path length of a simple graph; see :func:`path_statistics`."""
-    N, nulls, seed = graph.num_nodes, as_nulls(null), as_seed(rng)
+    nulls, seed = as_nulls(null), as_seed(rng)
+    found, _ = path_statistics_by_source(graph, num_sources=num_sources, seed=seed)
+    if nulls is None or graph.num_nodes == 1:
+        return found
+    efficiency = partial(_efficiency, num_sources=found.num_sources, seed=seed)
+    return replace(found, **nulls.distribution(efficiency, graph).fields())
+
+
+def path_statistics_by_source(
+    graph: SimpleGraph, *, num_sources: int | None, seed: int
+) -> tuple[PathStatistics, np.ndarray]:
+    """Return the path statistics of a simple graph, and by how much each source moves the path length.
+
+    Graphs of one size and seed share their sources. How their path lengths vary together with the choice of these is seen
+    in what the sources add, shape ``(n,)``, in the unit of the path length: the path length has their standard error. It
+    is empty where all neurons are sources.
+    """
+    N = graph.num_nodes
     if num_sources is None:
         n = N if N <= _ALL_SOURCES_UP_TO else _SAMPLED_SOURCES
     else:
@@ -124,40 +143,42 @@ def path_statistics_of(
             raise ValueError(f"num_sources must be at most the number of neurons, {N}; got {n}.")
     done = {"num_sources": n, "seed": seed if n < N else None, "method": "all sources" if n == N else "sampled sources"}
     if N == 1:
-        nan = math.nan
-        reason = "a single neuron has no distances"
+        names = ("value", "standard_error", "path_length", "path_length_error", "reachable")
         return PathStatistics(
-            value=nan, reason=reason, standard_error=nan, path_length=nan, path_length_error=nan, reachable=nan, **done
-        )
+            reason="a single neuron has no distances", **dict.fromkeys(names, math.nan), **done
+        ), np.empty(0)
     if n == N and graph.weight is None:
         inverse, length, pairs = _all_pairs(graph)
     else:
         nodes = np.arange(N) if n == N else np.sort(numpy_generator(seed).choice(N, n, replace=False))
         inverse, length, pairs = _from_sources(graph, nodes)
-    reached = pairs.sum() > 0
-    efficiency = float(inverse.mean() / (N - 1))
-    path_length = float(length.sum() / pairs.sum()) if reached else math.nan
-    if n == N:
-        error, length_error = 0.0, 0.0 if reached else math.nan
-    elif n == 1:
-        error = length_error = math.nan
+    unit = 1.0 if graph.weight is None or graph.num_edges == 0 else float(graph.weight.max())
+    reason, path_length, moves = "", math.nan, np.full(n, math.nan)
+    if pairs.any():
+        path_length = float(length.sum() / pairs.sum())
+        moves = (length - path_length * pairs) / pairs.mean()
     else:
-        left = (1 - n / N) / n
-        error = math.sqrt(left * (inverse / (N - 1)).var(ddof=1))
-        length_error = math.nan
-        if reached:
-            length_error = math.sqrt(left * (length - path_length * pairs).var(ddof=1)) / pairs.mean()
-    if nulls is not None:
-        done |= nulls.distribution(partial(_efficiency, num_sources=n, seed=seed), graph).fields()
-    return PathStatistics(
-        value=efficiency,
-        reason="" if reached else "no path leads from a neuron to another, so that there is no path length",
-        standard_error=float(error),
-        path_length=path_length,
-        path_length_error=float(length_error),
+        reason = "no path leads from a neuron to another, so that there is no path length"
+    if n == N:
+        moves = np.empty(0)
+    found = PathStatistics(
+        value=float(inverse.mean() / (N - 1)) * unit,
+        reason=reason,
+        standard_error=math.sqrt(sampling_variance(inverse / (N - 1) if n < N else np.empty(0), N)) * unit,
+        path_length=path_length / unit,
+        path_length_error=math.sqrt(sampling_variance(moves, N)) / unit if pairs.any() else math.nan,
         reachable=float(pairs.mean() / (N - 1)),
         **done,
     )
+    return found, moves / unit
+
+
+def sampling_variance(values: np.ndarray, num_nodes: int) -> float:
+    """Return the variance of the mean of values at neurons drawn without replacement; 0 for none, which stands for all."""
+    n = values.size
+    if n < 2:
+        return math.nan if n else 0.0
+    return float((1 - n / num_nodes) * values.var(ddof=1) / n)
 
 
 def _all_pairs(graph: SimpleGraph) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -169,13 +190,17 @@ def _all_pairs(graph: SimpleGraph) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _from_sources(graph: SimpleGraph, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return, for each of some sources, the sums of 1 / d, of d and of 1 over what it reaches, each shape ``(S,)``."""
+    """Return, for each of some sources, the sums of 1 / d, of d and of 1 over what it reaches, each shape ``(S,)``.
+
+    Weights are shares of the largest, and lengths are 1 over these.
+    """
     inverse, length, pairs = (np.empty(nodes.size) for _ in range(3))
-    if graph.weight is None:
+    if graph.weight is None or graph.num_edges == 0:
         follow = partial(_igraph.distances, graph.igraph)
     else:  # SciPy's Dijkstra returns an array, igraph's a list of lists: a tenth faster
         W = graph.matrix
-        lengths = csr_array((1 / W.data, W.indices, W.indptr), shape=W.shape)
+        share = np.maximum(W.data / W.data.max(), _SMALLEST_SHARE)
+        lengths = csr_array((1 / share, W.indices, W.indptr), shape=W.shape)
 
         def follow(sources: np.ndarray) -> np.ndarray:
             return dijkstra(lengths, indices=sources)

@@ -11,10 +11,11 @@ from graphcortex._checks import check_choice
 from graphcortex._random import as_seed
 from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
 from graphcortex.graphs import SimpleGraph, _igraph, simple_graph
-from graphcortex.metrics._clustering_and_path import ensemble, paths, propagated
+from graphcortex.metrics._clustering_and_path import ensemble, standard_error
 from graphcortex.metrics._result import Result
 from graphcortex.metrics.clustering import mean_clustering
 from graphcortex.metrics.ensemble import Nulls, as_nulls
+from graphcortex.metrics.paths import path_statistics_by_source
 from graphcortex.metrics.random_null import NullStatistics, random_null_statistics
 
 METHODS = ("published", "matched")
@@ -88,9 +89,9 @@ def small_worldness(
 
     with the characteristic path length :math:`L` of :func:`path_statistics` (over the pairs that a path joins) and means
     over random graphs with the same degrees, or the same density. It exceeds 1 in a small world, and is about 1 in a
-    random graph. Its standard error follows, to first order, from the covariance of :math:`C_0` and :math:`L_0` over the
-    random graphs and from the sampling of paths. What it is compared with (``null_mean``, ``null_sd``, ``z``) is the
-    :math:`\sigma` that each random graph has itself.
+    random graph. Its standard error follows, to first order, from how :math:`C_0` and :math:`L_0` vary together over the
+    random graphs, and :math:`L` and :math:`L_0` over the sources of the paths, which all graphs share. What it is
+    compared with (``null_mean``, ``null_sd``, ``z``) is the :math:`\sigma` that each random graph has itself.
 
     Both are at least 0.
 
@@ -159,7 +160,7 @@ def small_worldness_of(
     """Compute the matched small-worldness of a simple graph without direction; see :func:`small_worldness`."""
     nulls, seed = as_nulls("degree" if null is None else null), as_seed(rng)
     graph = graph.unweighted().undirected()
-    own = paths(graph, num_sources=num_sources, seed=seed)
+    own, moves = path_statistics_by_source(graph, num_sources=num_sources, seed=seed)
     C, L = mean_clustering(graph), own.path_length
     parts = {"clustering": C, "efficiency": own.value, "path_length": L, "method": "matched", "seed": own.seed}
     if math.isnan(L):
@@ -168,13 +169,14 @@ def small_worldness_of(
     (C0, L0), (C_sd, L_sd) = random.mean.tolist(), random.sd.tolist()
     parts |= {"null": random.null, "num_nulls": len(random.values)}
     parts |= {"null_clustering": (C0, C_sd), "null_path_length": (L0, L_sd)}
-    if not C0 > 0 or math.isnan(L0):
-        reason = f"none of the {len(random.values)} random graphs of {graph.num_nodes} neurons has clustering"
+    if C0 == 0 or math.isnan(L0):
+        what = "clustering" if C0 == 0 else "paths from all of its sources"
+        reason = f"none of the {len(random.values)} random graphs of {graph.num_nodes} neurons has {what}"
         return SmallWorld(value=math.nan, reason=reason, **parts)
     sigma = (C / C0) / (L / L0)
     each = (random.values[:, 0] / C0) / (random.values[:, 1] / L0)
-    error = propagated(
-        (np.array([-sigma / C0, sigma / L0]), random.covariance_of_mean), (-sigma / L, own.path_length_error**2)
+    error = standard_error(
+        sigma * (random.moves / L0 - moves / L), graph.num_nodes, random.variance(-sigma / C0, sigma / L0)
     )
     sd = float(each.std(ddof=1)) if each.size > 1 else math.nan
     return SmallWorld(value=sigma, standard_error=error, null_mean=float(each.mean()), null_sd=sd, **parts)

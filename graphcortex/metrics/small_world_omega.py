@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from graphcortex._random import as_seed
 from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
 from graphcortex.graphs import SimpleGraph, simple_graph
-from graphcortex.metrics._clustering_and_path import ensemble, paths, propagated
+from graphcortex.metrics._clustering_and_path import ensemble, standard_error
 from graphcortex.metrics._result import Result
 from graphcortex.metrics.clustering import mean_clustering
 from graphcortex.metrics.ensemble import Nulls, as_nulls
+from graphcortex.metrics.paths import path_statistics_by_source
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -100,7 +99,7 @@ def small_world_omega_of(
     """Compute omega of a simple graph; see :func:`small_world_omega`."""
     nulls, lattices, seed = as_nulls(null), as_nulls(lattice), as_seed(rng)
     graph = graph.unweighted().undirected()
-    own = paths(graph, num_sources=num_sources, seed=seed)
+    own, moves = path_statistics_by_source(graph, num_sources=num_sources, seed=seed)
     C, L, nan = mean_clustering(graph), own.path_length, math.nan
     parts = {"clustering": C, "path_length": L, "seed": own.seed}
     if math.isnan(L):
@@ -114,10 +113,11 @@ def small_world_omega_of(
     if C_lattice == 0:
         reason = f"none of the {len(ordered.values)} lattices of {graph.num_nodes} neurons has clustering"
         return SmallWorldOmega(value=nan, reason=reason, standard_error=nan, **parts)
-    error = propagated(
-        (np.array([0, 1 / L]), random.covariance_of_mean),
-        (np.array([C / C_lattice**2, 0]), ordered.covariance_of_mean),
-        (-L_random / L**2, own.path_length_error**2),
+    error = standard_error(
+        random.moves / L - L_random / L**2 * moves,
+        graph.num_nodes,
+        random.variance(0, 1 / L),
+        ordered.variance(C / C_lattice**2, 0),
     )
     each = L_random / random.values[:, 1] - random.values[:, 0] / C_lattice
     sd = float(each.std(ddof=1)) if each.size > 1 else nan

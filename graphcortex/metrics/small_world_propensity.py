@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from graphcortex._random import as_seed
 from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
 from graphcortex.graphs import SimpleGraph, simple_graph
-from graphcortex.metrics._clustering_and_path import Ensemble, ensemble, paths, propagated
+from graphcortex.metrics._clustering_and_path import Ensemble, ensemble, standard_error
 from graphcortex.metrics._result import Result
 from graphcortex.metrics.clustering import mean_clustering
 from graphcortex.metrics.ensemble import Nulls, as_nulls
+from graphcortex.metrics.paths import path_statistics_by_source
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -109,7 +108,7 @@ def small_world_propensity_of(
     """Compute the small-world propensity of a simple graph; see :func:`small_world_propensity`."""
     nulls, lattices, seed = as_nulls(null), as_nulls(lattice), as_seed(rng)
     graph = graph.undirected()
-    own = paths(graph, num_sources=num_sources, seed=seed)
+    own, moves = path_statistics_by_source(graph, num_sources=num_sources, seed=seed)
     C, L, nan = mean_clustering(graph), own.path_length, math.nan
     parts = {"clustering": C, "path_length": L, "seed": own.seed}
     undefined = {"value": nan, "standard_error": nan, "clustering_deficit": nan, "path_excess": nan}
@@ -133,10 +132,11 @@ def small_world_propensity_of(
     # To first order: d phi = -(deficit d deficit + excess d excess) / (2 (1 - phi)). What is clipped does not vary.
     by_C = -deficit / (2 * (1 - phi)) / (C_lattice - C_random) if 0 < free_C < 1 else 0.0
     by_L = -excess / (2 * (1 - phi)) / (L_lattice - L_random) if 0 < free_L < 1 else 0.0
-    error = propagated(
-        (np.array([by_C * deficit, by_L * (excess - 1)]), random.covariance_of_mean),
-        (np.array([by_C * (1 - deficit), -by_L * excess]), ordered.covariance_of_mean),
-        (by_L, own.path_length_error**2),
+    error = standard_error(
+        by_L * (moves - (1 - excess) * random.moves - excess * ordered.moves),
+        graph.num_nodes,
+        random.variance(by_C * deficit, by_L * (excess - 1)),
+        ordered.variance(by_C * (1 - deficit), -by_L * excess),
     )
     return SmallWorldPropensity(
         value=phi, standard_error=error, clustering_deficit=deficit, path_excess=excess, **parts
