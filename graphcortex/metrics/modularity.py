@@ -21,7 +21,7 @@ METHODS = ("leiden", "fast_greedy", "louvain", "infomap")
 _WITH_DIRECTION = ("leiden", "infomap")
 _WITH_RESOLUTION = ("leiden", "louvain")
 _LEIDEN_ITERATIONS = 10
-"""Rounds of one start. Until nothing changes, a graph without modules takes many more, for a gain below one per cent."""
+"""Most rounds of one start. Until nothing changes, a graph without modules takes many more, for a gain below one per cent."""
 _FEW_NEURONS = 2000
 _STARTS_OF_FEW = 10
 NO_EDGES = "no edge joins two neurons"
