@@ -3,27 +3,44 @@
 from graphcortex.metrics._result import Result
 from graphcortex.metrics.assortativity import Assortativity, assortativity
 from graphcortex.metrics.busiest_edges import busiest_edges
+from graphcortex.metrics.clustering import Clustering, clustering
+from graphcortex.metrics.consensus import ConsensusModules, consensus_modules
 from graphcortex.metrics.entropy import WeightEntropy, weight_entropy
 from graphcortex.metrics.learned import LearnedGraphMetrics, learned_graph_metrics
 from graphcortex.metrics.modularity import Modularity, modularity
+from graphcortex.metrics.mutual_information import adjusted_mutual_information
+from graphcortex.metrics.paths import PathStatistics, path_statistics
 from graphcortex.metrics.random_null import NullStatistics, random_null_statistics
 from graphcortex.metrics.small_world import SmallWorld, small_worldness
+from graphcortex.metrics.small_world_omega import SmallWorldOmega, small_world_omega
+from graphcortex.metrics.small_world_propensity import SmallWorldPropensity, small_world_propensity
 from graphcortex.metrics.threshold import simple_edges, strongest_edges
 
 __all__ = [
     "Assortativity",
+    "Clustering",
+    "ConsensusModules",
     "LearnedGraphMetrics",
     "Modularity",
     "NullStatistics",
+    "PathStatistics",
     "Result",
     "SmallWorld",
+    "SmallWorldOmega",
+    "SmallWorldPropensity",
     "WeightEntropy",
+    "adjusted_mutual_information",
     "assortativity",
     "busiest_edges",
+    "clustering",
+    "consensus_modules",
     "learned_graph_metrics",
     "modularity",
+    "path_statistics",
     "random_null_statistics",
     "simple_edges",
+    "small_world_omega",
+    "small_world_propensity",
     "small_worldness",
     "strongest_edges",
     "weight_entropy",
