@@ -3,26 +3,44 @@
 from graphcortex.metrics._result import Result
 from graphcortex.metrics.assortativity import Assortativity, assortativity
 from graphcortex.metrics.busiest_edges import busiest_edges
+from graphcortex.metrics.core import Coreness, coreness
 from graphcortex.metrics.entropy import WeightEntropy, weight_entropy
+from graphcortex.metrics.hubs import Hubs, hubs
 from graphcortex.metrics.learned import LearnedGraphMetrics, learned_graph_metrics
 from graphcortex.metrics.modularity import Modularity, modularity
+from graphcortex.metrics.motifs import Motifs, motifs
+from graphcortex.metrics.participation import Participation, participation
 from graphcortex.metrics.random_null import NullStatistics, random_null_statistics
+from graphcortex.metrics.reciprocity import Reciprocity, reciprocity
+from graphcortex.metrics.rich_club import RichClub, rich_club
 from graphcortex.metrics.small_world import SmallWorld, small_worldness
 from graphcortex.metrics.threshold import simple_edges, strongest_edges
 
 __all__ = [
     "Assortativity",
+    "Coreness",
+    "Hubs",
     "LearnedGraphMetrics",
     "Modularity",
+    "Motifs",
     "NullStatistics",
+    "Participation",
+    "Reciprocity",
     "Result",
+    "RichClub",
     "SmallWorld",
     "WeightEntropy",
     "assortativity",
     "busiest_edges",
+    "coreness",
+    "hubs",
     "learned_graph_metrics",
     "modularity",
+    "motifs",
+    "participation",
     "random_null_statistics",
+    "reciprocity",
+    "rich_club",
     "simple_edges",
     "small_worldness",
     "strongest_edges",
