@@ -186,4 +186,4 @@ def _coefficients(graph: SimpleGraph, num_levels: int) -> np.ndarray:
 def _above(degree: np.ndarray, weight: np.ndarray | None, num_levels: int) -> np.ndarray:
     """Return how many (or how much weight) of what has a degree have one above 0, 1, .., shape ``(num_levels,)``."""
     at_degree = np.bincount(np.minimum(degree, num_levels), weights=weight, minlength=num_levels + 1)
-    return np.cumsum(at_degree[:0:-1])[::-1]
+    return np.cumsum(at_degree[:0:-1])[::-1].copy()  # torch reads no array backwards
