@@ -189,22 +189,22 @@ def _value_and_reason(
     part = part / part.sum()
     if by == "category":
         return _by_category(graph, attribute, part)
-    if attribute is not None:
-        sides = {"attribute": attribute[graph.source]}, {"attribute": attribute[graph.target]}
-    elif ends:
-        at = {end: getattr(graph, f"{end}_{by}") for end in ends}
-        sides = {f"{ends[0]}-{by}": at[ends[0]][graph.source]}, {f"{ends[1]}-{by}": at[ends[1]][graph.target]}
-    else:
-        at = getattr(graph, by)
-        sides = {by: at[graph.source]}, {by: at[graph.target]}
-    ((first, x),), ((second, y),) = (side.items() for side in sides)
+    at_source, at_target = ends or ("", "")
+    x = _per_neuron(graph, by, attribute, at_source)[graph.source]
+    y = _per_neuron(graph, by, attribute, at_target)[graph.target]
     if not graph.directed:
         x, y, part = np.concatenate((x, y)), np.concatenate((y, x)), np.concatenate((part, part)) / 2
-    for whose, name, side in (("sources", first, x), ("targets", second, y)):
+    for side, end, whose in ((x, at_source, "sources"), (y, at_target, "targets")):
         if np.ptp(side) <= _ROUNDING * np.abs(side).max():
-            whose = f"all {whose} of edges have" if graph.directed else "all linked neurons have"
-            return math.nan, f"{whose} {name} {side[0]:g}" if by != "degree" else f"{whose} {name} {side[0]}"
+            whose = f"all {whose} of edges" if graph.directed else "all linked neurons"
+            return math.nan, f"{whose} have {end}{'-' if end else ''}{by} {side[0]:.6g}"
     return _correlation(x, y, part), ""
+
+
+def _per_neuron(graph: SimpleGraph, by: str, attribute: np.ndarray | None, end: str) -> np.ndarray:
+    if attribute is not None:
+        return attribute
+    return getattr(graph, f"{end}_{by}" if end else by)
 
 
 def _correlation(x: np.ndarray, y: np.ndarray, part: np.ndarray) -> float:
