@@ -86,6 +86,15 @@ def test_is_compared_with_random_graphs():
     assert 3 <= found.null_mean <= 5  # near the degree of nearly all neurons, 4: the clique is spread over them
 
 
+def test_random_graphs_are_counted_in_the_same_way():
+    ring = torch.arange(30)
+    edge_index = torch.cat([torch.stack((ring, (ring + step) % 30)) for step in (1, 2)], 1)
+    nulls = Nulls("degree", num=5, rng=0)
+    for counted, value in {"out": 2, "in": 2, "all": 4}.items():
+        found = coreness(edge_index, None, 30, directed=True, counted=counted, null=nulls)
+        assert found.value == found.null_mean == value  # all degrees are alike, and stay
+
+
 @pytest.mark.parametrize("num_nodes", [1, 4])
 def test_without_edges_it_is_zero(num_nodes):
     found = coreness(NO_EDGES, None, num_nodes, null="degree")

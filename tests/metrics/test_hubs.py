@@ -95,6 +95,11 @@ def test_neurons_that_are_alike_are_no_hubs():
     )
 
 
+def test_weights_that_differ_by_rounding_alone_are_alike():
+    weight = torch.tensor([0.1 + 0.2] + [0.3] * 11).double()
+    assert hubs(RING, weight, 12, measures=["strength"], min_score=1).value == 0
+
+
 def test_paths_from_a_sample_are_without_bias():
     graph = clustered(40, 2)
     exact = hubs(*graph, threshold=4.5, directed=True, measures=["betweenness"], min_score=1)
