@@ -96,7 +96,7 @@ def test_neurons_that_are_alike_are_no_hubs():
 
 
 def test_weights_that_differ_by_rounding_alone_are_alike():
-    weight = torch.tensor([0.1 + 0.2] + [0.3] * 11).double()
+    weight = torch.tensor([0.3 + 1e-15] + [0.3] * 11, dtype=torch.float64)
     assert hubs(RING, weight, 12, measures=["strength"], min_score=1).value == 0
 
 
