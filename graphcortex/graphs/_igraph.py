@@ -101,9 +101,16 @@ def _listed(weight: np.ndarray | None) -> list[float] | None:
     return None if weight is None else weight.tolist()
 
 
-def degree_assortativity(graph: igraph.Graph) -> float:
-    """Return the correlation of the degrees at both ends of an edge."""
-    return graph.assortativity_degree(directed=False)
+def coreness(graph: igraph.Graph, mode: str) -> np.ndarray:
+    """Return the coreness of each node by its ``"all"``, ``"out"`` or ``"in"`` edges, int64, shape ``(N,)``."""
+    return np.array(graph.coreness(mode=mode), dtype=np.int64)
+
+
+def betweenness(graph: igraph.Graph, sources: np.ndarray | None = None) -> np.ndarray:
+    """Return how many shortest paths run through each node, float64, shape ``(N,)``: all, or those from some sources."""
+    if sources is None:
+        return np.array(graph.betweenness())
+    return np.array(graph.betweenness(sources=sources.tolist()))
 
 
 def mean_clustering(graph: igraph.Graph) -> float:

@@ -5,12 +5,18 @@ from graphcortex.metrics.assortativity import Assortativity, assortativity
 from graphcortex.metrics.busiest_edges import busiest_edges
 from graphcortex.metrics.clustering import Clustering, clustering
 from graphcortex.metrics.consensus import ConsensusModules, consensus_modules
+from graphcortex.metrics.core import Coreness, coreness
 from graphcortex.metrics.entropy import WeightEntropy, weight_entropy
+from graphcortex.metrics.hubs import Hubs, hubs
 from graphcortex.metrics.learned import LearnedGraphMetrics, learned_graph_metrics
 from graphcortex.metrics.modularity import Modularity, modularity
 from graphcortex.metrics.mutual_information import adjusted_mutual_information
 from graphcortex.metrics.paths import PathStatistics, path_statistics
+from graphcortex.metrics.motifs import Motifs, motifs
+from graphcortex.metrics.participation import Participation, participation
 from graphcortex.metrics.random_null import NullStatistics, random_null_statistics
+from graphcortex.metrics.reciprocity import Reciprocity, reciprocity
+from graphcortex.metrics.rich_club import RichClub, rich_club
 from graphcortex.metrics.small_world import SmallWorld, small_worldness
 from graphcortex.metrics.small_world_omega import SmallWorldOmega, small_world_omega
 from graphcortex.metrics.small_world_propensity import SmallWorldPropensity, small_world_propensity
@@ -20,11 +26,17 @@ __all__ = [
     "Assortativity",
     "Clustering",
     "ConsensusModules",
+    "Coreness",
+    "Hubs",
     "LearnedGraphMetrics",
     "Modularity",
+    "Motifs",
     "NullStatistics",
     "PathStatistics",
+    "Participation",
+    "Reciprocity",
     "Result",
+    "RichClub",
     "SmallWorld",
     "SmallWorldOmega",
     "SmallWorldPropensity",
@@ -37,7 +49,15 @@ __all__ = [
     "learned_graph_metrics",
     "modularity",
     "path_statistics",
+    "coreness",
+    "hubs",
+    "learned_graph_metrics",
+    "modularity",
+    "motifs",
+    "participation",
     "random_null_statistics",
+    "reciprocity",
+    "rich_club",
     "simple_edges",
     "small_world_omega",
     "small_world_propensity",
