@@ -9,7 +9,18 @@ from graphcortex.data.connectome import Connectome
 from graphcortex.data.fields import MicronsFields
 from graphcortex.data.schema import SCHEMA, Field
 from graphcortex.data.synthetic import CortexParameters, SyntheticCortex
-from graphcortex.data.transforms import CropToBox, MinSynapses, RenameNeurons, ShufflePositions
+from graphcortex.data.transforms import (
+    CropToBox,
+    DegreeLattice,
+    ErdosRenyi,
+    Lattice,
+    MinSynapses,
+    RenameNeurons,
+    RewireDegrees,
+    RewireDegreesAndLengths,
+    ShufflePositions,
+    ShuffleWeights,
+)
 
 __all__ = [
     "SCHEMA",
@@ -18,12 +29,18 @@ __all__ = [
     "CortexParameters",
     "CropToBox",
     "DataFileError",
+    "DegreeLattice",
     "DownloadError",
+    "ErdosRenyi",
     "Field",
+    "Lattice",
     "MicronsFields",
     "MinSynapses",
     "RenameNeurons",
+    "RewireDegrees",
+    "RewireDegreesAndLengths",
     "ShufflePositions",
+    "ShuffleWeights",
     "SyntheticCortex",
     "UnsafeFileError",
 ]

@@ -136,12 +136,3 @@ def path_lengths(graph: igraph.Graph) -> np.ndarray:
     """
     found = graph.path_length_hist(directed=graph.is_directed())
     return np.array([count for _, _, count in found.bins()], dtype=np.int64)
-
-
-def rewire(graph: igraph.Graph, num_trials: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the edges after some trials of exchanging the targets of two edges, each shape ``(M,)``; degrees stay."""
-    copy = graph.copy()
-    with seeded(seed):
-        copy.rewire(n=num_trials, allowed_edge_types="simple")
-    edges = np.array(copy.get_edgelist(), dtype=np.int64).reshape(-1, 2)
-    return edges[:, 0], edges[:, 1]

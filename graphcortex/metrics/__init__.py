@@ -6,6 +6,7 @@ from graphcortex.metrics.busiest_edges import busiest_edges
 from graphcortex.metrics.clustering import Clustering, clustering
 from graphcortex.metrics.consensus import ConsensusModules, consensus_modules
 from graphcortex.metrics.core import Coreness, coreness
+from graphcortex.metrics.ensemble import NullDistribution, Nulls, null_distribution
 from graphcortex.metrics.entropy import WeightEntropy, weight_entropy
 from graphcortex.metrics.hubs import Hubs, hubs
 from graphcortex.metrics.learned import LearnedGraphMetrics, learned_graph_metrics
@@ -35,6 +36,9 @@ __all__ = [
     "PathStatistics",
     "Participation",
     "Reciprocity",
+    "NullDistribution",
+    "NullStatistics",
+    "Nulls",
     "Result",
     "RichClub",
     "SmallWorld",
@@ -55,6 +59,7 @@ __all__ = [
     "modularity",
     "motifs",
     "participation",
+    "null_distribution",
     "random_null_statistics",
     "reciprocity",
     "rich_club",
