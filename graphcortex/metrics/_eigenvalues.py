@@ -43,7 +43,7 @@ def leading_eigenvalues(W: scipy.sparse.csr_array, center: float, count: int) ->
             v0=start,
             ncv=kept,
             tol=_TOLERANCE,
-            maxiter=_MOST_PRODUCTS // (kept - count),
+            maxiter=max(1, _MOST_PRODUCTS // (kept - count)),
             return_eigenvectors=False,
         )
     except scipy.sparse.linalg.ArpackNoConvergence as some:

@@ -49,7 +49,7 @@ def permuted_values(
     return np.concatenate([statistic(block) for block in permutations(rng, size, count, cost)])
 
 
-def tested(value: float, shuffled: np.ndarray, null: str, seed: int) -> dict[str, Any]:
+def compared(value: float, shuffled: np.ndarray, null: str, seed: int) -> dict[str, Any]:
     r"""Return what a :class:`PermutationResult` says of its test.
 
     With :math:`m` the mean of the value and those of all :math:`n` permutations together,

@@ -14,7 +14,7 @@ from graphcortex._random import draw_seed
 from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
 from graphcortex.graphs import SimpleGraph, simple_graph
 from graphcortex.metrics._pairs import EdgeLookup
-from graphcortex.metrics._permutation import PermutationResult, permuted_values, tested
+from graphcortex.metrics._permutation import PermutationResult, compared, permuted_values
 
 PERMUTED = ("neurons", "pairs")
 
@@ -135,7 +135,7 @@ def anatomy_auc(
         of_edges = rank[edge]
         sums = [_draw(of_edges, num_pairs, positives, generator).sum() for _ in range(num_permutations)]
         shuffled = area(np.array(sums))
-    return AnatomyAUC(value=value, **done, **tested(value, shuffled, null, seed))
+    return AnatomyAUC(value=value, **done, **compared(value, shuffled, null, seed))
 
 
 def _excess_ranks(learned: SimpleGraph, edge: np.ndarray, num_pairs: int) -> np.ndarray:

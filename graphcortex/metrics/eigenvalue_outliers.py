@@ -14,7 +14,7 @@ from graphcortex.metrics._eigenvalues import leading_eigenvalues
 from graphcortex.metrics._result import Result
 from graphcortex.metrics._signed import signed_matrix
 
-_FIRST_COUNT = 8
+_FIRST_COUNT = 16
 _LAST_COUNT = 128
 
 
@@ -68,7 +68,7 @@ def eigenvalue_outliers(
     The weights keep their signs and self-connections. The count is at least 0, and changes neither when all weights are
     scaled, nor when all self-connections are shifted alike, nor when all edges are turned around.
 
-    Up to 2,000 neurons on cycles all eigenvalues are computed. Above, the 8 to 128 that are farthest from the center come
+    Up to 2,000 neurons on cycles all eigenvalues are computed. Above, the 16 to 128 that are farthest from the center come
     from Arnoldi iterations that stop at a residual of 0.001.
 
     Args:

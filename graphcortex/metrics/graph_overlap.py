@@ -14,7 +14,7 @@ from graphcortex._random import draw_seed
 from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
 from graphcortex.graphs import SimpleGraph, simple_graph
 from graphcortex.metrics._pairs import EdgeLookup
-from graphcortex.metrics._permutation import PermutationResult, permuted_values, tested
+from graphcortex.metrics._permutation import PermutationResult, compared, permuted_values
 from graphcortex.metrics.ensemble import Nulls, as_nulls
 from graphcortex.metrics.weight_length import no_correlation, standardize
 
@@ -126,11 +126,11 @@ def graph_overlap(
 
         generator = np.random.default_rng(seed)
         shuffled = permuted_values(relabelled, generator, num_nodes, num_permutations, second.num_edges)
-        return GraphOverlap(value=value, **done, **tested(value, shuffled, "relabelling", seed))
+        return GraphOverlap(value=value, **done, **compared(value, shuffled, "relabelling", seed))
     if not isinstance(null, Nulls):
         nulls = Nulls(nulls.model, num=num_permutations, rng=seed)
     drawn = nulls.distribution(partial(overlap_of, first), second)
-    return GraphOverlap(value=value, **done, **tested(value, drawn.values[:, 0], drawn.null, drawn.seed))
+    return GraphOverlap(value=value, **done, **compared(value, drawn.values[:, 0], drawn.null, drawn.seed))
 
 
 def overlap_of(first: SimpleGraph, second: SimpleGraph) -> float:
@@ -158,4 +158,4 @@ def _weights(
     shuffled = permuted_values(
         lambda block: a.take(block) @ b, np.random.default_rng(seed), a.size, num_permutations, a.size
     )
-    return PermutationResult(value=value, **tested(value, shuffled, "weights", seed))
+    return PermutationResult(value=value, **compared(value, shuffled, "weights", seed))

@@ -14,7 +14,7 @@ from graphcortex._random import draw_seed
 from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
 from graphcortex.graphs import SimpleGraph, simple_graph
 from graphcortex.metrics._pairs import pair_lengths
-from graphcortex.metrics._permutation import PermutationResult, permuted_values, tested
+from graphcortex.metrics._permutation import PermutationResult, compared, permuted_values
 
 _ALL_PAIRS_UP_TO = 1000  # neurons
 _SAMPLED_PAIRS = 4_000_000
@@ -127,7 +127,9 @@ def length_distribution_of(
     (value, ks_value), *_ = distances(np.arange(graph.num_nodes)[None])
     shuffled = permuted_values(distances, generator, graph.num_nodes, num_permutations, cost=graph.num_nodes)
     done: dict[str, Any] = {"method": "all_pairs" if exact else "sampled", "threshold": threshold}
-    ks = PermutationResult(value=float(ks_value), **done, **tested(float(ks_value), shuffled[:, 1], "positions", seed))
+    ks = PermutationResult(
+        value=float(ks_value), **done, **compared(float(ks_value), shuffled[:, 1], "positions", seed)
+    )
     return LengthDistribution(
         value=float(value),
         ks=ks,
@@ -135,7 +137,7 @@ def length_distribution_of(
         mean_of_pairs=float(pairs @ points / pairs.sum()),
         resolution=resolution,
         **done,
-        **tested(float(value), shuffled[:, 0], "positions", seed),
+        **compared(float(value), shuffled[:, 0], "positions", seed),
     )
 
 

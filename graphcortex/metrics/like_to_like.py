@@ -14,7 +14,7 @@ from graphcortex._checks import check_choice, check_count
 from graphcortex._random import draw_seed
 from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
 from graphcortex.graphs import SimpleGraph, simple_graph
-from graphcortex.metrics._permutation import PermutationResult, permuted_values, tested
+from graphcortex.metrics._permutation import PermutationResult, compared, permuted_values
 from graphcortex.metrics._similarity import FeatureSimilarity, MatrixSimilarity, similarity_of_neurons
 from graphcortex.metrics.weight_length import no_correlation, standardize
 
@@ -141,7 +141,7 @@ def like_to_like(
 
         value = done["mean_linked"] - done["mean_unlinked"]
         shuffled = permuted_values(difference, generator, num_nodes, num_permutations, cost)
-        return LikeToLike(value=value, **done, **tested(value, shuffled, "neurons", seed))
+        return LikeToLike(value=value, **done, **compared(value, shuffled, "neurons", seed))
     done["method"] = method
     own = alike(graph.source, graph.target)
     reason = no_correlation(graph.weight, own, "similarities")
@@ -158,7 +158,7 @@ def like_to_like(
 
     value = float(np.clip(arrange(own) @ weight, -1, 1))
     shuffled = permuted_values(correlation, generator, num_nodes, num_permutations, cost)
-    return LikeToLike(value=value, **done, **tested(value, shuffled, "neurons", seed))
+    return LikeToLike(value=value, **done, **compared(value, shuffled, "neurons", seed))
 
 
 def _num_pairs(graph: SimpleGraph) -> int:

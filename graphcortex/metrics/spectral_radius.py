@@ -14,7 +14,7 @@ from graphcortex.metrics._result import Result
 from graphcortex.metrics._signed import signed_matrix
 from graphcortex.ops.spectrum import SpectrumNotFoundError
 
-_NUM_LEADING = 8
+_NUM_LEADING = 16
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -15,7 +15,7 @@ from graphcortex._random import draw_seed
 from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
 from graphcortex.graphs import SimpleGraph, simple_graph
 from graphcortex.metrics._pairs import pair_lengths
-from graphcortex.metrics._permutation import PermutationResult, permuted_values, tested
+from graphcortex.metrics._permutation import PermutationResult, compared, permuted_values
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -111,11 +111,11 @@ def weight_length_correlation_of(
     return WeightLengthCorrelation(
         value=spearman,
         pearson=PermutationResult(
-            value=pearson, threshold=threshold, **tested(pearson, shuffled[:, 1], "weights", seed)
+            value=pearson, threshold=threshold, **compared(pearson, shuffled[:, 1], "weights", seed)
         ),
         num_edges=graph.num_edges,
         threshold=threshold,
-        **tested(spearman, shuffled[:, 0], "weights", seed),
+        **compared(spearman, shuffled[:, 0], "weights", seed),
     )
 
 

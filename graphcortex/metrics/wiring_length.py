@@ -14,7 +14,7 @@ from graphcortex._random import draw_seed
 from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
 from graphcortex.graphs import SimpleGraph, simple_graph
 from graphcortex.metrics._pairs import pair_lengths
-from graphcortex.metrics._permutation import PermutationResult, permuted_values, tested
+from graphcortex.metrics._permutation import PermutationResult, compared, permuted_values
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -120,4 +120,4 @@ def wiring_length_of(
         means, np.random.default_rng(seed), graph.num_nodes, num_permutations, cost=graph.num_nodes
     )
     total = value * float(size) * largest
-    return WiringLength(value=value, total=total, **done, **tested(value, shuffled, "positions", seed))
+    return WiringLength(value=value, total=total, **done, **compared(value, shuffled, "positions", seed))
