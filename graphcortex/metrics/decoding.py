@@ -200,7 +200,6 @@ def _count_right(X: torch.Tensor, labellings: torch.Tensor, fold: torch.Tensor, 
         The counts, shape ``(P, num_folds, t)``.
     """
     t, B, N = X.shape
-    X = X - X[:, :1]  # a neuron that does not vary is exactly 0, and not a rounding error that tells trials apart
     X = X - X.mean(1, keepdim=True)
     size = X.abs().amax((1, 2), keepdim=True)
     X = X / torch.where(size > 0, size, 1.0)

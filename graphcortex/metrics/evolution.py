@@ -41,7 +41,7 @@ def _mean(values: torch.Tensor) -> float:
 class Evolution:
     """A recorder of metrics over epochs: it keeps numbers, and none of the weights.
 
-    In a training loop of one's own, call it with the network; in :func:`graphcortex.study.training.train`, hand over
+    In a training loop of one's own, call it with the network; in :func:`graphcortex.study.train`, hand over
     ``on_epoch=lambda row: record(row["epoch"], model.rnn)``.
 
     Args:

@@ -17,6 +17,7 @@ from graphcortex.metrics._result import Result
 from graphcortex.metrics._states import take_seed
 
 Step = Callable[[Any, torch.Tensor], torch.Tensor]
+_DISTANCE = 1e-8  # the square root of the precision of float64: rounding and curvature then err alike
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -66,7 +67,7 @@ def largest_lyapunov_exponent(
 
     ``"tangent"`` takes :math:`J_t u` from forward differentiation. ``"two_trajectories"`` follows a second state at a distance of
     1e-8, put back to it after each step; it serves any step, and is good to about seven digits, less where one step shrinks a
-    difference by more than 1e-4.
+    difference by more than 1e-4. The fused scan of :meth:`graphcortex.nn.GraphRNN.forward` needs it; ``GraphRNN.step`` does not.
 
     Args:
         step: The dynamics, ``step(x, h) -> h'``, such as :meth:`graphcortex.nn.GraphRNN.step`: inputs of shape ``(B, I)`` and
@@ -87,7 +88,7 @@ def largest_lyapunov_exponent(
 
     Raises:
         ValueError: If ``h0`` or ``inputs`` are not finite floating point numbers of these shapes, ``step`` does not return
-            float64 of the shape of ``h0``, or an option is out of range.
+            float64 of the shape of ``h0``, has no forward derivative where one is needed, or an option is out of range.
 
     References:
         Benettin, Galgani, Giorgilli & Strelcyn (1980). Lyapunov characteristic exponents for smooth dynamical systems.
@@ -144,16 +145,20 @@ def largest_lyapunov_exponent(
     return LyapunovExponent(value=value, reason=reason, standard_error=error, per_trajectory=per_trajectory, **done)
 
 
-_DISTANCE = 1e-8  # the square root of the precision of float64: rounding and curvature then err alike
-
-
 def _tangent(
     step: Step, x: torch.Tensor | None, h: torch.Tensor, direction: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the next states, and where the differential of the step sends the directions."""
     with forward_ad.dual_level():
-        after, moved = forward_ad.unpack_dual(_call(step, x, forward_ad.make_dual(h, direction)))
-    return after, torch.zeros_like(h) if moved is None else moved
+        try:
+            after, moved = forward_ad.unpack_dual(_call(step, x, forward_ad.make_dual(h, direction)))
+        except NotImplementedError as error:
+            raise ValueError(
+                f"step must have a forward derivative, got {error} Use method='two_trajectories'."
+            ) from error
+    if moved is None:
+        raise ValueError("step must pass derivatives on, got states that are cut off; use method='two_trajectories'.")
+    return after, moved
 
 
 def _two_trajectories(

@@ -180,8 +180,8 @@ def _activity(states: torch.Tensor, window: tuple[int, int] | None) -> torch.Ten
         raise ValueError(f"window must be two steps with 0 <= first < last <= {T}, got {window!r}.")
     # A sum over steps, each counted from the first trial: a neuron that is the same in all trials is exactly 0.
     total = torch.zeros(states.shape[1:], dtype=torch.float64, device=states.device)
-    for step in states[first:last].double():
-        total += step - step[:1]
+    for step in states[first:last]:
+        total += step.double() - step[:1].double()
     return total / (last - first)
 
 

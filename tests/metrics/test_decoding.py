@@ -128,10 +128,12 @@ def test_states_without_information_reach_chance():
     assert found.chance == 0.7
     assert found.accuracy.tolist() == [0.7] * 4
     assert found.classes.tolist() == [0, 5]
-    # One neuron that varies, beside others that do not, however large.
-    same[:, :, 0] += labels
-    same[:, :, 1] = 1e20
-    assert decoding_time_course(same, labels, num_folds=2).value == 1.0
+    # One neuron that varies, beside others that do not, however large: the mean of equal numbers must be that number.
+    for value in (0.1, 1.1e20, -7.3e5):
+        beside = torch.full((4, 20, 3), value, dtype=torch.float64)
+        assert decoding_time_course(beside, labels, num_folds=2).accuracy.tolist() == [0.7] * 4
+        beside[:, :, 0] = labels
+        assert decoding_time_course(beside, labels, num_folds=2).value == 1.0
 
 
 def test_one_label_is_no_question():

@@ -5,6 +5,7 @@ import weakref
 from collections.abc import Mapping
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -20,7 +21,10 @@ from graphcortex.metrics import (
 )
 from graphcortex.nn import GraphRNN
 from graphcortex.ops import spectral_radius
+from graphcortex.study import Variant, build_network, train
+from graphcortex.tasks import get_task
 from tests.metrics.graphs import NO_EDGES, clustered
+from tests.study._small import SHORT, connectome
 
 GRAPH = clustered(30, 3)
 SUM = {"sum": lambda edge_index, edge_weight, num_nodes: edge_weight.sum()}
@@ -48,16 +52,21 @@ def test_every_number_is_that_of_its_metric():
 
 
 class Watched:
-    """A generator of weights that looks, whenever the next are asked for, which of the last are still there."""
+    """A generator of weights that looks, whenever the next are asked for, how many of the last are still in memory."""
 
     def __init__(self, count: int):
-        self.count, self.alive, self.most = count, weakref.WeakSet(), 0
+        self.count, self.memory, self.most = count, [], 0
+
+    @property
+    def alive(self) -> int:
+        return sum(memory() is not None for memory in self.memory)
 
     def make(self) -> torch.Tensor:
-        self.most = max(self.most, len(self.alive))
-        weight = torch.rand(GRAPH.edge_weight.shape, dtype=torch.float64)
-        self.alive.add(weight)
-        return weight
+        self.most = max(self.most, self.alive)
+        # A tensor and all its views keep the array that their memory came from.
+        array = np.full(GRAPH.edge_weight.shape, 0.5)
+        self.memory.append(weakref.ref(array))
+        return torch.from_numpy(array)
 
     def __iter__(self):
         for _ in range(self.count):
@@ -81,7 +90,7 @@ def test_one_of_the_weights_is_alive_at_a_time(epochs):
     table = evolution(watched, GRAPH.edge_index, 30, metrics=SUM, epochs=epochs)
     assert len(table) == 50
     assert watched.most == 0  # none was left when the next was made
-    assert len(watched.alive) == 0
+    assert watched.alive == 0
 
 
 def test_a_mapping_is_read_one_by_one():
@@ -94,7 +103,7 @@ def test_a_mapping_is_read_one_by_one():
 def test_the_default_metrics_keep_no_weights():
     watched = Watched(3)
     evolution(watched, GRAPH.edge_index, 30)
-    assert watched.most == len(watched.alive) == 0
+    assert watched.most == watched.alive == 0
 
 
 def test_a_mapping_names_the_epochs():
@@ -161,13 +170,24 @@ def test_records_a_network_while_it_is_trained():
     assert isinstance(record.table().loc[0, "sum"], float)
 
 
+def test_records_what_the_training_of_a_study_reports():
+    task = get_task("perceptual_decision")
+    model = build_network(connectome(6), Variant.parse("W"), task, SHORT, seed=0)
+    record = Evolution(SUM)
+    trials = task.sample(40, rng=0)
+    history = train(model, [], trials, trials, SHORT, rng=0, on_epoch=lambda row: record(row["epoch"], model.rnn))
+    assert record.table()["epoch"].tolist() == history["epoch"].tolist()
+    assert record.table()["sum"].iloc[-1] == float(model.rnn.edge_weight.detach().sum())
+
+
 def test_a_recorder_keeps_numbers_alone():
     record = Evolution()
-    rnn = SimpleNamespace(edge_index=GRAPH.edge_index, edge_weight=GRAPH.edge_weight.clone(), num_nodes=30)
-    watched = weakref.ref(rnn.edge_weight)
+    array = GRAPH.edge_weight.numpy().copy()
+    memory = weakref.ref(array)
+    rnn = SimpleNamespace(edge_index=GRAPH.edge_index, edge_weight=torch.from_numpy(array), num_nodes=30)
     record(0, rnn)
-    del rnn
-    assert watched() is None
+    del rnn, array
+    assert memory() is None
     # What is changed in the table is not changed in the recorder, nor are the metrics by the dict they came from.
     table = record.table()
     table.loc[0, "entropy"] = -1

@@ -102,20 +102,29 @@ def test_follows_the_formula(method):
     assert found.value == pytest.approx(naive_exponent(jacobian, step, h0[0], u, 60, 50), abs=1e-6)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_inputs_are_those_of_their_step(method):
+    gains = 0.5 + torch.rand(30, 2, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    found = largest_lyapunov_exponent(
+        lambda x, h: x * h, torch.zeros(2, 3), inputs=gains, num_steps=20, warmup=5, method=method
+    )
+    np.testing.assert_allclose(found.per_trajectory, gains[5:25, :, 0].log().mean(0), rtol=1e-9)
+
+
 def test_both_methods_agree_on_a_driven_network_of_the_library():
     generator = torch.Generator().manual_seed(0)
     nodes = torch.arange(40)
     edge_index = torch.cartesian_prod(nodes, nodes).T[:, torch.rand(1600, generator=generator) < 0.3]
     for nonlinearity in ("tanh", "relu", "softplus"):
         rnn = GraphRNN(3, edge_index, 40, nonlinearity=nonlinearity, alpha=0.7, noise=0.1).double().eval()
-        inputs = normal(150, 4, 3, seed=1)
-        options = {"inputs": inputs, "num_steps": 100, "warmup": 50}
+        inputs = normal(80, 4, 3, seed=1)
+        options = {"inputs": inputs, "num_steps": 60, "warmup": 20}
         tangent, pair = (largest_lyapunov_exponent(rnn.step, normal(4, 40), method=m, **options) for m in METHODS)
         np.testing.assert_allclose(tangent.per_trajectory, pair.per_trajectory, atol=1e-5)
         assert rnn.edge_weight.grad is None
         constant = largest_lyapunov_exponent(rnn.step, normal(4, 40), **(options | {"inputs": inputs[0]}))
         repeated = largest_lyapunov_exponent(
-            rnn.step, normal(4, 40), **(options | {"inputs": inputs[:1].expand(150, -1, -1)})
+            rnn.step, normal(4, 40), **(options | {"inputs": inputs[:1].expand(80, -1, -1)})
         )
         assert constant.value == repeated.value
 
@@ -134,7 +143,17 @@ def test_what_vanishes_entirely_has_minus_infinity(method):
     assert found.value == -math.inf
     assert found.reason == "a difference of states vanished entirely"
     assert math.isnan(found.standard_error)
-    assert largest_lyapunov_exponent(lambda x, h: torch.ones_like(h), torch.zeros(2, 3), num_steps=5).value == -math.inf
+
+
+def test_a_step_without_a_derivative_says_what_to_do():
+    rnn = GraphRNN(1, torch.cartesian_prod(torch.arange(9), torch.arange(9)).T, 9).double().eval()
+    options = {"inputs": torch.zeros(2, 1), "num_steps": 20}
+    scan = {"fused": lambda x, h: rnn(x[None], h[None])[1][0], "cut off": lambda x, h: rnn.step(x, h.detach())}
+    for step in scan.values():
+        with pytest.raises(ValueError, match=r"must .*got.*two_trajectories"):
+            largest_lyapunov_exponent(step, normal(2, 9), **options)
+        pair = largest_lyapunov_exponent(step, normal(2, 9), method="two_trajectories", **options)
+        assert pair.value == pytest.approx(largest_lyapunov_exponent(rnn.step, normal(2, 9), **options).value, abs=1e-5)
 
 
 @pytest.mark.parametrize("method", METHODS)

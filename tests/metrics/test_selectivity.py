@@ -200,6 +200,18 @@ def test_what_does_not_matter(method, change):
     np.testing.assert_allclose(selectivity(changed, labels, method=method).per_neuron, plain, rtol=1e-9)
 
 
+@pytest.mark.parametrize("high", [0.3, -1e7, 1e-9])
+def test_labels_without_variance_of_their_own_have_an_infinite_dprime(high):
+    labels = (torch.arange(9) < 3).long()  # numbers at which rounding leaves a variance
+    activity = torch.where(labels == 1, high, 0.1).double()[:, None]
+    found = selectivity(activity, labels, method="dprime", num_permutations=20)
+    assert found.per_neuron[0] == math.copysign(math.inf, high - 0.1)
+    assert found.value == math.inf
+    assert found.reason == "the activity of 1 neurons is the same in all trials of a label"
+    assert found.p_value[0] == pytest.approx(1 / 21, abs=2 / 21)
+    assert selectivity(activity, labels).per_neuron[0] == pytest.approx(1, rel=1e-12)
+
+
 def test_the_order_of_labels_is_the_sign():
     activity, labels = recording(1, 20, 5)[0], torch.arange(20) % 2
     for method, middle in (("dprime", 0.0), ("auc", 0.5)):
