@@ -17,6 +17,12 @@ from graphcortex.metrics.graph_overlap import GraphOverlap, graph_overlap
 from graphcortex.metrics.learned import LearnedGraphMetrics, learned_graph_metrics
 from graphcortex.metrics.length_distribution import LengthDistribution, length_distribution
 from graphcortex.metrics.like_to_like import LikeToLike, like_to_like
+from graphcortex.metrics.decoding import DecodingTimeCourse, decoding_time_course
+from graphcortex.metrics.dimensionality import Dimensionality, ParticipationRatio, dimensionality, participation_ratio
+from graphcortex.metrics.entropy import WeightEntropy, weight_entropy
+from graphcortex.metrics.evolution import EVOLUTION_METRICS, Evolution, evolution
+from graphcortex.metrics.learned import LearnedGraphMetrics, learned_graph_metrics
+from graphcortex.metrics.lyapunov import LyapunovExponent, largest_lyapunov_exponent
 from graphcortex.metrics.modularity import Modularity, modularity
 from graphcortex.metrics.mutual_information import adjusted_mutual_information
 from graphcortex.metrics.paths import PathStatistics, path_statistics
@@ -25,6 +31,7 @@ from graphcortex.metrics.participation import Participation, participation
 from graphcortex.metrics.random_null import NullStatistics, random_null_statistics
 from graphcortex.metrics.reciprocity import Reciprocity, reciprocity
 from graphcortex.metrics.rich_club import RichClub, rich_club
+from graphcortex.metrics.selectivity import Selectivity, selectivity
 from graphcortex.metrics.small_world import SmallWorld, small_worldness
 from graphcortex.metrics.small_world_omega import SmallWorldOmega, small_world_omega
 from graphcortex.metrics.small_world_propensity import SmallWorldPropensity, small_world_propensity
@@ -54,6 +61,13 @@ __all__ = [
     "LearnedGraphMetrics",
     "LengthDistribution",
     "LikeToLike",
+    "EVOLUTION_METRICS",
+    "Assortativity",
+    "DecodingTimeCourse",
+    "Dimensionality",
+    "Evolution",
+    "LearnedGraphMetrics",
+    "LyapunovExponent",
     "Modularity",
     "Motifs",
     "NullStatistics",
@@ -65,6 +79,9 @@ __all__ = [
     "Nulls",
     "Result",
     "RichClub",
+    "ParticipationRatio",
+    "Result",
+    "Selectivity",
     "SmallWorld",
     "SmallWorldOmega",
     "SmallWorldPropensity",
@@ -104,6 +121,15 @@ __all__ = [
     "random_null_statistics",
     "reciprocity",
     "rich_club",
+    "decoding_time_course",
+    "dimensionality",
+    "evolution",
+    "largest_lyapunov_exponent",
+    "learned_graph_metrics",
+    "modularity",
+    "participation_ratio",
+    "random_null_statistics",
+    "selectivity",
     "simple_edges",
     "small_world_omega",
     "small_world_propensity",
