@@ -15,7 +15,7 @@ from graphcortex.viz._space import new_space
 from graphcortex.viz._style import GREY, INK, NEGATIVE, NUM_MODULE_COLOURS, POSITIVE, module_colour
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from mpl_toolkits.mplot3d import Axes3D
 
 
 def plot_learned_graph(
@@ -26,7 +26,7 @@ def plot_learned_graph(
     num_edges: int = 300,
     membership: Sequence[int] | torch.Tensor | None = None,
     title: str | None = None,
-) -> Figure:
+) -> Axes3D:
     """Draw neurons at their positions and the edges with the largest ``|w|``, self-connections left out.
 
     Without modules, edges are coloured by their sign. With them, neurons have the colour of their module, an edge
@@ -44,7 +44,7 @@ def plot_learned_graph(
         title: Text above the figure.
 
     Returns:
-        The figure.
+        The axes, in space; ``axes.figure`` holds the legend and the title.
 
     Raises:
         ValueError: If the shapes do not describe one graph, or a position is not finite.
@@ -75,7 +75,7 @@ def plot_learned_graph(
     says = [shown, count_broken(weight)]
     title = "\n".join(filter(None, [title, ", ".join(filter(None, says))]))
     fig.suptitle(title, x=0.02, y=0.98, ha="left", va="top", fontsize="medium")
-    return fig
+    return axes
 
 
 def _strongest(source: np.ndarray, target: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:
