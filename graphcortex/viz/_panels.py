@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from graphcortex.viz._style import INK, new_figure
@@ -74,6 +75,8 @@ def finish(axes: Axes, *says: str | None) -> None:
 
 def say_instead(axes: Axes, reason: str) -> None:
     """Write in the middle of empty axes why there is nothing to draw."""
-    axes.text(0.5, 0.5, reason, transform=axes.transAxes, ha="center", va="center", color=INK, wrap=True)
-    axes.set_xticks([])
-    axes.set_yticks([])
+    axes.text(
+        0.5, 0.5, fill(reason, 24), transform=axes.transAxes, ha="center", va="center", color=INK, fontsize="small"
+    )
+    # Not by removing the ticks: those of a shared axis stand at other panels too.
+    axes.tick_params(left=False, bottom=False, labelleft=False, labelbottom=False)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from mpl_toolkits.mplot3d import Axes3D
 
 
+_CROWDED = 1000  # neurons: of more, dots are smaller, and edges lie on them
+
+
 def plot_learned_graph(
     pos: torch.Tensor,
     edge_index: EdgeIndex,
@@ -66,7 +69,11 @@ def plot_learned_graph(
     if len(strongest):
         _draw_edges(axes, place, source[strongest], target[strongest], weight[strongest], rank)
     node_colours = INK if rank is None else [module_colour(r, sizes[r]) for r in rank]
-    axes.scatter(*place.T, s=14, c=node_colours, depthshade=False, edgecolors="white", linewidths=0.3)
+    look = {"s": 14, "edgecolors": "white", "linewidths": 0.3}
+    if len(place) > _CROWDED:  # dots would hide the edges, and each other
+        look = {"s": max(14 * _CROWDED / len(place), 0.5), "linewidths": 0, "zorder": 1}
+        axes.computed_zorder = False
+    axes.scatter(*place.T, c=node_colours, depthshade=False, **look)
     fig.legend(handles=_legend(sizes, weight[strongest]), loc="upper right", frameon=False, alignment="left")
     drawable = int((source != target).sum())
     shown = (
@@ -95,7 +102,7 @@ def _draw_edges(axes, place, source, target, weight, rank) -> None:
         # Whoever is joined within a module is not alone in it, so size does not matter here.
         colours = [module_colour(a, 2) if a == b else GREY for a, b in zip(rank[source], rank[target], strict=True)]
     ends = np.stack([place[source], place[target]], axis=1)
-    axes.add_collection3d(Line3DCollection(ends, colors=colours, linewidths=0.4 + 1.6 * share, alpha=0.55))
+    axes.add_collection3d(Line3DCollection(ends, colors=colours, linewidths=0.4 + 1.6 * share, alpha=0.55, zorder=2))
 
 
 def _legend(sizes: np.ndarray | None, weight: np.ndarray) -> list:
@@ -123,4 +130,4 @@ def _legend(sizes: np.ndarray | None, weight: np.ndarray) -> list:
 
 
 def _neurons(count: int) -> str:
-    return f"{count} neuron" if count == 1 else f"{count} neurons"
+    return f"{count:,} neuron" if count == 1 else f"{count:,} neurons"
