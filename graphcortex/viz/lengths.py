@@ -91,11 +91,15 @@ def plot_length_distribution(
         say_instead(axes, NO_EDGE)
         return axes
     diagonal = float(np.linalg.norm(np.ptp(graph.pos, axis=0)))
-    edges = np.linspace(0, diagonal or 1.0, bins + 1)
+    # A length along the diagonal may exceed it by rounding.
+    edges = np.linspace(0, (diagonal or 1.0) * (1 + 1e-9), bins + 1)
     if quantity == "density":
         per_connection = np.full(bins, 1 / (graph.num_edges * edges[1]))
     else:
         per_connection = 1 / count_pairs(graph, edges, numpy_generator(rng))
+        if np.isnan(per_connection).all():
+            say_instead(axes, f"fewer than {_FEWEST_PAIRS} pairs of neurons at every distance")
+            return axes
     statistic = partial(lengths_by_bin, edges=edges)
     *count, mean = statistic(graph)
     random = chance(null, num_nulls, rng, statistic, graph)
@@ -112,7 +116,10 @@ def plot_length_distribution(
         handle, name = random.legend_entry()
         handles, labels = [*handles, handle], [*labels, f"{name}\nmean {random.mean[-1]:.3g} µm"]
     axes.set_xlim(0, x[-1])
-    axes.set_ylim(0, 1.25 * axes.dataLim.y1)  # room for the legend
+    highest = np.nanmax(
+        [np.array(count) * per_connection, per_connection * (0 if random is None else random.high[:-1])]
+    )
+    axes.set_ylim(0, 1.25 * highest or 1)  # room for the legend
     axes.legend(handles, labels, frameon=False, fontsize="small", loc="upper right")
     return axes
 
@@ -137,5 +144,4 @@ def count_pairs(graph: SimpleGraph, edges: np.ndarray, rng: np.random.Generator)
 
 
 def _distance(pos: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-    # What lies on the diagonal of the volume may exceed it by rounding; the last bin is closed.
     return np.linalg.norm(pos[i] - pos[j], axis=1)

@@ -53,8 +53,7 @@ def plot_rich_club(found: Any, *, title: str | None = None, axes: Axes | None = 
         return axes
     compared = np.isfinite(mean)
     panels = divide(axes, rows=2, share_x=True, height_ratios=(1.3, 1)) if compared.any() else [axes]
-    with np.errstate(invalid="ignore"):
-        filled = phi > mean + _SDS * np.nan_to_num(sd) if compared.any() else np.ones(len(k), dtype=bool)
+    filled = phi > mean + _SDS * np.nan_to_num(sd) if compared.any() else np.ones(len(k), dtype=bool)
     _draw_curve(axes, k, phi, filled, "the graph")
     panels[-1].set_xlabel("neurons of degree above k")
     if compared.any():
