@@ -100,6 +100,7 @@ def test_the_panels_of_a_figure_share_the_place_of_the_axes(graph, name):
     fig.draw_without_rendering()
     others = [axes for axes in fig.axes if axes is not left]
     assert len(others) == 2
+    assert not others[0].bbox.overlaps(others[1].bbox)
     assert all(axes.bbox.x0 > left.bbox.x1 for axes in others)
 
 
