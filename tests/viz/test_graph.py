@@ -178,6 +178,20 @@ def test_a_single_neuron_and_a_trained_parameter_are_drawn():
     plot_learned_graph(torch.zeros(1, 3), torch.zeros(2, 1).long(), weight).figure.draw_without_rendering()
 
 
+@pytest.mark.parametrize(("num_nodes", "on_top"), [(1000, False), (4000, True)])
+def test_of_many_neurons_the_dots_are_small_and_lie_below_the_edges(num_nodes, on_top):
+    pos = torch.rand(num_nodes, 3, generator=torch.Generator().manual_seed(0))
+    edge_index = torch.randint(num_nodes, (2, 50), generator=torch.Generator().manual_seed(1))
+    axes = plot_learned_graph(pos, edge_index, torch.ones(50), membership=[0] * num_nodes)
+    (lines,) = [artist for artist in axes.collections if isinstance(artist, Line3DCollection)]
+    (dots,) = [artist for artist in axes.collections if not isinstance(artist, Line3DCollection)]
+    assert axes.computed_zorder is not on_top  # else, matplotlib orders them by depth
+    assert PathCollection.get_sizes(dots)[0] == (3.5 if on_top else 14)
+    if on_top:
+        assert lines.get_zorder() > dots.get_zorder()
+    assert legend(axes)[0] == f"module 1: {num_nodes:,} neurons"
+
+
 BAD_ARGUMENTS = {
     "positions transposed": ({"pos": torch.zeros(3, 12)}, r"pos must be floating point of shape \(N, 3\).*\(3, 12\)"),
     "positions whole": ({"pos": torch.zeros(12, 3, dtype=torch.int64)}, r"pos must be floating point.*int64"),
