@@ -63,12 +63,10 @@ class Chance:
             steps: Whether the numbers are those of bins.
         """
         low, mean, high = (np.maximum(values, floor) for values in (self.low, self.mean, self.high))
-        if steps:
-            low, mean, high = (np.append(values, values[-1:]) for values in (low, mean, high))
-        band = {"step": "post"} if steps else {}
-        axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0, zorder=1, **band)
-        line = {"drawstyle": "steps-post"} if steps else {}
-        axes.plot(x, mean, color=colour, linewidth=1.0, zorder=2, linestyle=DASHES, **line)
+        if steps:  # both ends of every bin: matplotlib's own steps leave out a bin before one that is NaN
+            x, low, mean, high = np.repeat(x, 2)[1:-1], *(np.repeat(values, 2) for values in (low, mean, high))
+        axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0, zorder=1)
+        axes.plot(x, mean, color=colour, linewidth=1.0, zorder=2, linestyle=DASHES)
 
     def legend_entry(self, colour: str = INK) -> tuple[tuple, str]:
         """Return the artists and the name that stand for both in a legend."""

@@ -94,7 +94,8 @@ def test_the_dashed_line_and_the_band_are_those_of_the_random_graphs(cloud):
         [naive_counts(torch.from_numpy(ends.reshape(2, -1)).long(), pos, drawn.edges) for ends in nulls.values]
     )
     density = found / edge_index.size(1) / drawn.edges[1]
-    np.testing.assert_allclose(line.get_ydata()[:-1], density.mean(axis=0))
+    np.testing.assert_allclose(line.get_ydata(), np.repeat(density.mean(axis=0), 2))
+    np.testing.assert_allclose(line.get_xdata(), np.repeat(drawn.edges, 2)[1:-1])
     (band,) = axes.collections
     heights = band.get_paths()[0].vertices[:, 1]
     assert heights.max() == pytest.approx(np.percentile(density, 95, axis=0).max())
@@ -103,6 +104,15 @@ def test_the_dashed_line_and_the_band_are_those_of_the_random_graphs(cloud):
 class _Ends:
     def __call__(self, graph):
         return np.concatenate([graph.source, graph.target])
+
+
+def test_a_bin_before_one_without_pairs_keeps_its_band(cloud):
+    axes = plot_length_distribution(*cloud, quantity="probability", num_nulls=5, bins=8)
+    value, edges = stairs(axes).values, stairs(axes).edges
+    last = np.flatnonzero(np.isfinite(value)).max()
+    assert last < len(value) - 1
+    (band,) = axes.collections
+    assert max(path.vertices[:, 0].max() for path in band.get_paths()) == edges[last + 1]
 
 
 def test_legend_has_the_mean_lengths(cloud):
