@@ -129,7 +129,7 @@ def as_code(value: Any) -> str:
     if value.numel() > _MOST_SHOWN:
         return f"<{value.dtype} of shape {tuple(value.shape)}>"
     if value.numel() == 0:
-        return f"torch.zeros({tuple(value.shape)}, dtype={value.dtype})"
+        return f"torch.zeros({', '.join(map(str, value.shape))}, dtype={value.dtype})"
     numbers = re.sub(r"\b(nan|inf)\b", r"torch.\1", str(value.tolist()))
     plain = value.dtype in (torch.int64, torch.float32, torch.bool)
     return f"torch.tensor({numbers})" if plain else f"torch.tensor({numbers}, dtype={value.dtype})"

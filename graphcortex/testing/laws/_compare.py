@@ -36,7 +36,7 @@ def parts(result: Any, function: Function) -> list[tuple[torch.Tensor, str]]:
     if isinstance(result, torch.Tensor):
         return [(result.detach(), "")]
     if isinstance(result, (Number, np.ndarray, np.generic)):
-        return [(torch.as_tensor(result), "")]
+        return [(_from_numpy(result), "")]
     if hasattr(result, "value") and not isinstance(result, Mapping):
         reason = str(getattr(result, "reason", ""))
         return [(values, reason or why) for values, why in parts(result.value, function)]
@@ -45,9 +45,7 @@ def parts(result: Any, function: Function) -> list[tuple[torch.Tensor, str]]:
     if isinstance(result, tuple):
         return [part for entry in result for part in parts(entry, function)]
     try:
-        values = (
-            torch.as_tensor(result) if isinstance(result, list) else torch.tensor(float(result), dtype=torch.float64)
-        )
+        values = _from_numpy(result if isinstance(result, list) else float(result))
     except (TypeError, ValueError, RuntimeError):
         raise ValueError(
             f"{name_of(function)} must return a number, a tensor, a Result, or a tuple or dict of those; got "
@@ -79,6 +77,11 @@ def assert_same(
         absolute = atol if atol is not None else (1e-6 if single else 1e-12)
         if not torch.allclose(_as_double(left), _as_double(right), rtol=relative, atol=absolute, equal_nan=True):
             fail(f"{says}\n  expected {_show(right)}\n  got      {_show(left)}", graph)
+
+
+def _from_numpy(values: Any) -> torch.Tensor:
+    """Return numbers as a tensor; by way of NumPy, which keeps those of Python in double precision."""
+    return torch.as_tensor(np.asarray(values))
 
 
 def fail(message: str, graph: AttributedGraph) -> None:
