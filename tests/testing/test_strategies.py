@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import find, given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
 from graphcortex._checks import check_graph
@@ -260,7 +260,6 @@ def test_edges_become_rare_with_distance():
 DEGENERATE = {
     "at one place": lambda pos: len(pos) > 1 and (pos == pos[0]).all(),
     "on an oblique line": lambda pos: len(pos) > 2 and (pos != 0).any(0).all() and torch.linalg.matrix_rank(pos) == 1,
-    "in no plane": lambda pos: torch.linalg.matrix_rank(pos - pos[0]) == 3,
 }
 
 
@@ -270,6 +269,13 @@ def test_degenerate_geometry_is_reached(is_so):
     assert graph.num_nodes <= 4
     assert graph.edge_index.numel() == 0
     assert graph.pos.max() <= 4
+
+
+def test_a_volume_is_reached():
+    unshrunk = settings(phases=[Phase.generate])
+    assert find(
+        geometric_graphs(), lambda graph: torch.linalg.matrix_rank(graph.pos - graph.pos[0]) == 3, settings=unshrunk
+    )
 
 
 def test_geometric_graphs_shrink_to_something_readable():
