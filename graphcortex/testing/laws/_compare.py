@@ -39,7 +39,7 @@ def parts(result: Any, function: Function) -> list[tuple[torch.Tensor, str]]:
         return [(_from_numpy(result), "")]
     if hasattr(result, "value") and not isinstance(result, Mapping):
         reason = str(getattr(result, "reason", ""))
-        return [(values, reason or why) for values, why in parts(result.value, function)]
+        return [(values, reason) for values, _ in parts(result.value, function)]
     if isinstance(result, Mapping):
         return [part for entry in result.values() for part in parts(entry, function)]
     if isinstance(result, tuple):
