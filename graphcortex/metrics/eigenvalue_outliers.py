@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 
-from graphcortex._checks import check_number
+from graphcortex._checks import check_count, check_number
 from graphcortex._typing import EdgeIndex, EdgeValues
 from graphcortex.metrics._eigenvalues import leading_eigenvalues
 from graphcortex.metrics._result import Result
 from graphcortex.metrics._signed import signed_matrix
 
-_FIRST_COUNT = 16
 _LAST_COUNT = 128
 
 
@@ -50,6 +49,7 @@ def eigenvalue_outliers(
     num_nodes: int,
     *,
     margin: float | None = None,
+    num_leading: int = 16,
     threshold: float = 0.0,
 ) -> EigenvalueOutliers:
     r"""Count the eigenvalues of the weights that lie outside the bulk that their variance predicts.
@@ -68,8 +68,8 @@ def eigenvalue_outliers(
     The weights keep their signs and self-connections. The count is at least 0, and changes neither when all weights are
     scaled, nor when all self-connections are shifted alike, nor when all edges are turned around.
 
-    Up to 2,000 neurons on cycles all eigenvalues are computed. Above, the 16 to 128 that are farthest from the center come
-    from Arnoldi iterations that stop at a residual of 0.001.
+    Up to 2,000 neurons on cycles all eigenvalues are computed. Above, those that are farthest from the center come from
+    Arnoldi iterations that stop at a residual of 0.001: at first ``num_leading`` of them, and up to 128 while all lie outside.
 
     Args:
         edge_index: Source (row 0) and target (row 1) of each edge, shape ``(2, E)``. Repeated edges are summed.
@@ -77,6 +77,7 @@ def eigenvalue_outliers(
         num_nodes: Number of neurons :math:`N`.
         margin: How far beyond the radius an eigenvalue of the bulk may lie, at least 0. None takes
             :math:`\sqrt{\ln N / N}`, about what the edge of a finite bulk strays.
+        num_leading: How many eigenvalues of a large graph are looked for at least.
         threshold: Edges that are not above it in size are no edges, in the unit of the weights.
 
     Returns:
@@ -112,7 +113,7 @@ def eigenvalue_outliers(
     if num_nodes == 1:
         single = np.full(1, center, dtype=complex)
         return EigenvalueOutliers(value=math.nan, reason="a single neuron has no bulk", eigenvalues=single, **bulk)
-    count = _FIRST_COUNT
+    count = check_count(num_leading, "num_leading")
     while True:
         found = leading_eigenvalues(W, center, count)
         distance = abs(found.eigenvalues - center)
