@@ -207,7 +207,7 @@ def bench_each(repeats: int) -> list[dict]:
     return rows
 
 
-SIZES = {"large": (12_000, 600_000, 20), "huge": (100_000, 5_000_000, 0)}
+SIZES = {"large": (12_000, 600_000, 20), "huge": (100_000, 5_000_000, 2)}
 
 
 def whole_summary(case: str) -> None:
@@ -218,8 +218,8 @@ def whole_summary(case: str) -> None:
     edge_index, edge_weight, pos = geometric(num_nodes, num_edges)
     before = peak_gb()
     start = time.perf_counter()
-    null = Nulls("degree", num_nulls, processes=2) if num_nulls else None
-    table = summary(edge_index, edge_weight, num_nodes, pos=pos, null=null)
+    null = Nulls("degree", num_nulls, processes=2)
+    table = summary((edge_index, edge_weight, num_nodes), pos=pos, null=null)
     seconds = time.perf_counter() - start
     print(table, file=sys.stderr)
     row = {"case": case, "neurons": num_nodes, "edges": num_edges, "nulls": num_nulls, "seconds": seconds}
