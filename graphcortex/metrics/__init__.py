@@ -6,6 +6,7 @@ from graphcortex.metrics.anatomy_auc import AnatomyAUC, anatomy_auc
 from graphcortex.metrics.assortativity import Assortativity, assortativity
 from graphcortex.metrics.busiest_edges import busiest_edges
 from graphcortex.metrics.clustering import Clustering, clustering
+from graphcortex.metrics.compare import compare
 from graphcortex.metrics.consensus import ConsensusModules, consensus_modules
 from graphcortex.metrics.core import Coreness, coreness
 from graphcortex.metrics.decoding import DecodingTimeCourse, decoding_time_course
@@ -40,6 +41,7 @@ from graphcortex.metrics.small_world_omega import SmallWorldOmega, small_world_o
 from graphcortex.metrics.small_world_propensity import SmallWorldPropensity, small_world_propensity
 from graphcortex.metrics.spectral_entropy import SpectralEntropy, spectral_entropy
 from graphcortex.metrics.spectral_radius import SpectralRadius, spectral_radius
+from graphcortex.metrics.summary import Summary, summary
 from graphcortex.metrics.threshold import simple_edges, strongest_edges
 from graphcortex.metrics.weight_length import WeightLengthCorrelation, weight_length_correlation
 from graphcortex.metrics.wiring_length import WiringLength, wiring_length
@@ -81,6 +83,7 @@ __all__ = [
     "SmallWorldPropensity",
     "SpectralEntropy",
     "SpectralRadius",
+    "Summary",
     "WeightEntropy",
     "WeightLengthCorrelation",
     "WiringLength",
@@ -89,6 +92,7 @@ __all__ = [
     "assortativity",
     "busiest_edges",
     "clustering",
+    "compare",
     "consensus_modules",
     "coreness",
     "decoding_time_course",
@@ -120,6 +124,7 @@ __all__ = [
     "spectral_entropy",
     "spectral_radius",
     "strongest_edges",
+    "summary",
     "weight_entropy",
     "weight_length_correlation",
     "wiring_length",
