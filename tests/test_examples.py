@@ -13,6 +13,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis.errors import NoSuchExample
 
 from graphcortex.cli import run_example
 from graphcortex.study import METRICS, Protocol, StudyConfig
@@ -206,3 +207,27 @@ def test_the_large_network_pays_for_communicability():
     done = large("--communicability", "0.01", "--parallel", "neurons", ranks=2)
     assert done.returncode != 0
     assert "choose --parallel data or none" in done.stderr
+
+
+def test_a_metric_of_ones_own_is_tested_and_mistakes_are_shown(tmp_path):
+    command = [sys.executable, str(EXAMPLES / "property_test_your_metric.py")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    text = said(
+        subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200, check=False)
+    )
+    assert "reciprocity and wire_per_synapse obey their laws" in text
+    for name in ("overwriting depends on how often", "guarded depends on the unit", "unguarded is not a number"):
+        assert name in text
+    assert (
+        text.count("graph = Edges(edge_index=torch.tensor(") + text.count("graph = Edges(edge_index=torch.zeros(") == 3
+    )
+
+
+def test_each_claim_of_the_tested_metric_can_fail(monkeypatch):
+    module = example("property_test_your_metric")
+    monkeypatch.setattr(module, "reciprocity", module.overwriting)
+    with pytest.raises(AssertionError, match="overwriting depends on how often an edge is listed"):
+        module.test_reciprocity()
+    monkeypatch.setattr(module, "complaint", lambda metric, graph: "")
+    with pytest.raises(NoSuchExample):
+        module.smallest_counterexample(module.guarded)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from graphcortex._optional import require
 from graphcortex.viz._style import new_figure
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _WIDTH = 8.5  # inches, of the figure
 _ROOM = {"left": 1.0, "right": 2.9, "bottom": 0.75, "top": 0.6}  # inches around the box: tick labels, legend, title
 _TALLEST = 5.0  # inches, of the box
+_GRID = {"grid.color": "#dddddd", "grid.linewidth": 0.6}
 
 
 def new_space(place: np.ndarray) -> tuple[Figure, Axes3D]:
@@ -42,7 +44,9 @@ def new_space(place: np.ndarray) -> tuple[Figure, Axes3D]:
     middle_x, middle_y = _ROOM["left"] + wide / 2, _ROOM["bottom"] + box_height / 2
     side = 1.4 * max(wide, box_height)
     corner = ((middle_x - side / 2) / _WIDTH, (middle_y - side / 2) / height)
-    axes = fig.add_axes((*corner, side / _WIDTH, side / height), projection="3d", facecolor="none")
+    # A grid as dark as matplotlib's looks like the edges between modules. Axes in space read its look when they are made.
+    with require("matplotlib", "study", "Drawing a figure").rc_context(_GRID):
+        axes = fig.add_axes((*corner, side / _WIDTH, side / height), projection="3d", facecolor="none")
     axes.set_xlim(low[0], high[0])
     # y runs downward. Turning z as well makes that a rotation: turning y alone would show the mirror image.
     axes.set_ylim(high[1], low[1])

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from graphcortex._checks import check_count
-from graphcortex.viz._style import COLOURS, GREY, INK, new_figure
+from graphcortex.viz._panels import divide, finish, panel
+from graphcortex.viz._style import COLOURS, GREY, INK
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 _NEEDED = ("source", "target", "share", "traffic")
 
 
-def plot_busiest_edges(table: pd.DataFrame, *, top: int = 20, title: str | None = None) -> Figure:
+def plot_busiest_edges(
+    table: pd.DataFrame, *, top: int = 20, title: str | None = None, axes: Axes | None = None
+) -> Axes:
     """Draw a ranking of edges: what share each carries, and what the busiest carry together.
 
     Args:
@@ -23,13 +26,14 @@ def plot_busiest_edges(table: pd.DataFrame, *, top: int = 20, title: str | None 
             the whole of the right-hand curve.
         top: Edges to name on the left.
         title: Text above the figure.
+        axes: Axes in a grid, whose place both panels share; a new figure's if not given.
 
     Returns:
-        The figure: bars on the left, one per edge, "source to target"; on the right the summed share over the number of edges,
-        beside the line of a network all of whose edges carry the same.
+        The axes of the left panel, with one bar per edge, "source to target". To their right, the last axes of the figure show the
+        summed share over the number of edges, beside the line of a network all of whose edges carry the same.
 
     Raises:
-        ValueError: If the table has no rows, or lacks a column.
+        ValueError: If the table has no rows, or lacks a column, or ``axes`` are not flat axes in a grid.
     """
     missing = [name for name in _NEEDED if name not in table.columns]
     if missing or table.empty:
@@ -37,8 +41,7 @@ def plot_busiest_edges(table: pd.DataFrame, *, top: int = 20, title: str | None 
             f"table must have rows and the columns {', '.join(_NEEDED)}; got {len(table)} rows, missing {missing}."
         )
     shown = table.head(check_count(top, "top"))
-    fig = new_figure(8.4, max(2.8, 0.22 * len(shown) + 1.0))
-    bars, curve = fig.subplots(1, 2, width_ratios=(1.25, 1))
+    bars, curve = divide(panel(axes, 8.4, max(2.8, 0.22 * len(shown) + 1.0)), columns=2, width_ratios=(1.25, 1))
     places = range(len(shown))
     bars.barh(places, 100 * shown["share"], color=COLOURS[0], height=0.72)
     bars.set_yticks(places, [f"{s} \u2192 {t}" for s, t in zip(shown["source"], shown["target"], strict=True)])
@@ -58,10 +61,8 @@ def plot_busiest_edges(table: pd.DataFrame, *, top: int = 20, title: str | None 
     curve.set_xlim(0, None)
     curve.set_xlabel("number of edges")
     curve.set_ylabel("share together, %")
-    for axes in (bars, curve):
-        axes.spines[["top", "right"]].set_visible(False)
-        for side in ("left", "bottom"):
-            axes.spines[side].set_color(INK)
-    if title:
-        fig.suptitle(title, x=0.02, ha="left", fontsize="medium")
-    return fig
+    finish(bars, title)
+    finish(curve)
+    for drawn in (bars, curve):
+        drawn.spines[["left", "bottom"]].set_color(INK)
+    return bars

@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 
 from graphcortex._checks import check_choice, check_number
-from graphcortex.viz._style import INK, line_style, new_figure
+from graphcortex.viz._bands import draw_mean_and_band
+from graphcortex.viz._panels import finish, legend_beside, panel
+from graphcortex.viz._style import INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
+_LETTER = 0.07  # inches: a little more than a small letter is wide
 METRICS = {
     "accuracy": "training accuracy",
     "val_accuracy": "validation accuracy",
@@ -31,7 +33,8 @@ def plot_learning_curves(
     floor: float | None = None,
     ceiling: float | None = None,
     title: str | None = None,
-) -> Figure:
+    axes: Axes | None = None,
+) -> Axes:
     """Draw a metric over the epochs: per variant the mean over its seeds, in a band from the lowest to the highest.
 
     A run has diverged if any of its metrics is NaN or infinite, or an optional column ``diverged`` says so. It is left
@@ -46,17 +49,19 @@ def plot_learning_curves(
         floor: The same for the best trivial strategy.
         ceiling: The same for the best possible strategy.
         title: Text above the figure.
+        axes: Axes to draw into; a new figure's if not given.
 
     Returns:
-        The figure. The legend stands beside the axes, the best variant at its top.
+        The axes. Their legend stands beside them, the best variant at its top.
 
     Raises:
-        ValueError: If a column is missing, there are no rows, or a variant has two rows for one seed and epoch.
+        ValueError: If a column is missing, there are no rows, or a variant has two rows for one seed and epoch, or
+            ``axes`` are no flat axes.
 
     Example:
         >>> history = pd.DataFrame({"variant": "W", "seed": [0, 0, 1, 1], "epoch": [1, 2, 1, 2]})
         >>> history["accuracy"] = [0.3, 0.6, 0.2, 0.8]
-        >>> [line.get_ydata().tolist() for line in plot_learning_curves(history).axes[0].lines]
+        >>> [line.get_ydata().tolist() for line in plot_learning_curves(history).lines]
         [[0.25, 0.7]]
     """
     check_choice(metric, "metric", tuple(METRICS))
@@ -64,8 +69,7 @@ def plot_learning_curves(
     levels = {"chance": chance, "floor": floor, "ceiling": ceiling}
     levels = {name: check_number(level, name) for name, level in levels.items() if level is not None}
 
-    fig = new_figure(8.0, 4.5)
-    axes = fig.add_subplot()
+    axes = panel(axes, 8.0, 4.5)
     lines = []
     most_seeds = 0
     variants = history["variant"].unique()
@@ -76,15 +80,11 @@ def plot_learning_curves(
     axes.set_xlabel("epoch")
     axes.set_ylabel(METRICS[metric] + ("\n(mean of the seeds; band: lowest to highest)" if most_seeds > 1 else ""))
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.spines[["top", "right"]].set_visible(False)
-    _draw_levels(axes, levels)
-    if title is not None:
-        axes.set_title(title, loc="left")
+    finish(axes, title)
+    room = _draw_levels(axes, levels)
     lines.sort(key=lambda line: _badness(line, higher_is_better="accuracy" in metric))
-    fig.legend(
-        handles=lines, loc="outside right upper", frameon=False, handlelength=3.2, title="variant", alignment="left"
-    )
-    return fig
+    legend_beside(axes, lines, room=room, handlelength=3.2, title="variant")
+    return axes
 
 
 def _check_history(history: pd.DataFrame, metric: str) -> None:
@@ -120,20 +120,17 @@ def _epochs_by_seeds(rows: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, int
 def _draw_variant(axes: Axes, name: str, table: pd.DataFrame, diverged: int, index: int, crowded: bool) -> Line2D:
     seeds = table.shape[1] + diverged
     label = f"{name} ({diverged} of {seeds} diverged)" if diverged else name
-    style = line_style(index)
-    marker = {"marker": "o", "markersize": 3.5} if len(table) <= 20 else {}
-    (line,) = axes.plot(table.index, table.mean(axis=1), label=label, linewidth=1.8, zorder=3, **style, **marker)
-    if table.shape[1] > 1:
-        low, high = table.min(axis=1), table.max(axis=1)
-        # Bands of many variants lie on each other, and must not hide what is below.
-        axes.fill_between(table.index, low, high, color=style["color"], alpha=0.08 if crowded else 0.18, linewidth=0)
-    return line
+    return draw_mean_and_band(axes, table, label, index, crowded=crowded)
 
 
-def _draw_levels(axes: Axes, levels: dict[str, float]) -> None:
-    """Draw a dashed line per level, its name beside the axes; names whose lines would touch share one label."""
+def _draw_levels(axes: Axes, levels: dict[str, float]) -> float:
+    """Draw a dashed line per level, its name beside the axes; names whose lines would touch share one label.
+
+    Returns:
+        How wide the names are, in inches.
+    """
     if not levels:
-        return
+        return 0.0
     for level in levels.values():
         axes.axhline(level, color=INK, linestyle=(0, (4, 4)), linewidth=0.8, zorder=1)
     low, high = axes.get_ylim()
@@ -143,13 +140,15 @@ def _draw_levels(axes: Axes, levels: dict[str, float]) -> None:
             groups[-1].append((name, level))
         else:
             groups.append([(name, level)])
+    named = {name: f"{name} {level:.3g}" for name, level in levels.items()}
     for group in groups:
-        text = "\n".join(f"{name} {level:.3g}" for name, level in reversed(group))
+        text = "\n".join(named[name] for name, _ in reversed(group))
         middle = sum(level for _, level in group) / len(group)
         axes.annotate(
             text, (1, middle), (4, 0), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
             va="center", fontsize="small", color=INK,
         )  # fmt: skip
+    return _LETTER * max(map(len, named.values()))
 
 
 def _badness(line: Line2D, higher_is_better: bool) -> float:

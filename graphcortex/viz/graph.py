@@ -15,7 +15,10 @@ from graphcortex.viz._space import new_space
 from graphcortex.viz._style import GREY, INK, NEGATIVE, NUM_MODULE_COLOURS, POSITIVE, module_colour
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from mpl_toolkits.mplot3d import Axes3D
+
+
+_CROWDED = 1000  # neurons: of more, dots are smaller, and edges lie on them
 
 
 def plot_learned_graph(
@@ -26,7 +29,7 @@ def plot_learned_graph(
     num_edges: int = 300,
     membership: Sequence[int] | torch.Tensor | None = None,
     title: str | None = None,
-) -> Figure:
+) -> Axes3D:
     """Draw neurons at their positions and the edges with the largest ``|w|``, self-connections left out.
 
     Without modules, edges are coloured by their sign. With them, neurons have the colour of their module, an edge
@@ -44,7 +47,7 @@ def plot_learned_graph(
         title: Text above the figure.
 
     Returns:
-        The figure.
+        The axes, in space; ``axes.figure`` holds the legend and the title.
 
     Raises:
         ValueError: If the shapes do not describe one graph, or a position is not finite.
@@ -66,7 +69,11 @@ def plot_learned_graph(
     if len(strongest):
         _draw_edges(axes, place, source[strongest], target[strongest], weight[strongest], rank)
     node_colours = INK if rank is None else [module_colour(r, sizes[r]) for r in rank]
-    axes.scatter(*place.T, s=14, c=node_colours, depthshade=False, edgecolors="white", linewidths=0.3)
+    look = {"s": 14, "edgecolors": "white", "linewidths": 0.3}
+    if len(place) > _CROWDED:  # dots would hide the edges, and each other
+        look = {"s": max(14 * _CROWDED / len(place), 0.5), "linewidths": 0, "zorder": 1}
+        axes.computed_zorder = False
+    axes.scatter(*place.T, c=node_colours, depthshade=False, **look)
     fig.legend(handles=_legend(sizes, weight[strongest]), loc="upper right", frameon=False, alignment="left")
     drawable = int((source != target).sum())
     shown = (
@@ -75,7 +82,7 @@ def plot_learned_graph(
     says = [shown, count_broken(weight)]
     title = "\n".join(filter(None, [title, ", ".join(filter(None, says))]))
     fig.suptitle(title, x=0.02, y=0.98, ha="left", va="top", fontsize="medium")
-    return fig
+    return axes
 
 
 def _strongest(source: np.ndarray, target: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:
@@ -95,7 +102,7 @@ def _draw_edges(axes, place, source, target, weight, rank) -> None:
         # Whoever is joined within a module is not alone in it, so size does not matter here.
         colours = [module_colour(a, 2) if a == b else GREY for a, b in zip(rank[source], rank[target], strict=True)]
     ends = np.stack([place[source], place[target]], axis=1)
-    axes.add_collection3d(Line3DCollection(ends, colors=colours, linewidths=0.4 + 1.6 * share, alpha=0.55))
+    axes.add_collection3d(Line3DCollection(ends, colors=colours, linewidths=0.4 + 1.6 * share, alpha=0.55, zorder=2))
 
 
 def _legend(sizes: np.ndarray | None, weight: np.ndarray) -> list:
@@ -123,4 +130,4 @@ def _legend(sizes: np.ndarray | None, weight: np.ndarray) -> list:
 
 
 def _neurons(count: int) -> str:
-    return f"{count} neuron" if count == 1 else f"{count} neurons"
+    return f"{count:,} neuron" if count == 1 else f"{count:,} neurons"

@@ -11,11 +11,11 @@ import torch
 from graphcortex._checks import check_graph
 from graphcortex._typing import EdgeIndex, EdgeValues
 from graphcortex.viz._modules import count_broken, module_ranks, weights_to_numpy
-from graphcortex.viz._style import GREY, INK, new_figure
+from graphcortex.viz._panels import panel
+from graphcortex.viz._style import GREY, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _MAX_CELLS = (
     600  # per side: about the pixels there are. More would be dropped at random in drawing, and N x N may not fit.
@@ -32,7 +32,8 @@ def plot_matrix(
     *,
     membership: Sequence[int] | torch.Tensor | None = None,
     title: str | None = None,
-) -> Figure:
+    axes: Axes | None = None,
+) -> Axes:
     """Draw the weights as the matrix ``W[source, target]``, neurons ordered by module where modules are given.
 
     Colours are centred on 0 and reach to the 99 % quantile of the ``|w|`` between different neurons, so that a few
@@ -45,12 +46,13 @@ def plot_matrix(
         num_nodes: Number of neurons :math:`N`.
         membership: Where given, the module of each neuron, integers of shape ``(N,)``. The largest comes first.
         title: Text above the figure.
+        axes: Axes to draw into; a new figure's if not given.
 
     Returns:
-        The figure.
+        The axes; their bar of colours are axes of their own.
 
     Raises:
-        ValueError: If the shapes do not describe one graph.
+        ValueError: If the shapes do not describe one graph, or ``axes`` are no flat axes.
     """
     check_graph(edge_index, edge_weight, num_nodes)
     source, target, weight = weights_to_numpy(edge_index, edge_weight)
@@ -59,10 +61,9 @@ def plot_matrix(
     place[np.argsort(rank, kind="stable")] = np.arange(num_nodes)
     row, column, value = _sum_repeated(place[source], place[target], weight, num_nodes)
 
-    fig = new_figure(6.8, 6.0)
-    axes = fig.add_subplot()
+    axes = panel(axes, 6.8, 6.0)
     limit = _colour_limit(row, column, value)
-    _draw_image(fig, axes, _pool(row, column, value, num_nodes), limit, num_nodes, signed=bool((value < 0).any()))
+    _draw_image(axes, _pool(row, column, value, num_nodes), limit, num_nodes, signed=bool((value < 0).any()))
     axes.set_xlabel("target (postsynaptic)")
     axes.set_ylabel("source (presynaptic)")
     if sizes is not None:
@@ -70,7 +71,7 @@ def plot_matrix(
     note = count_broken(weight)
     says = [title, f"{note} (grey)" if note else None]
     axes.set_title("\n".join(filter(None, says)), fontsize="medium", loc="left")
-    return fig
+    return axes
 
 
 def _sum_repeated(row: np.ndarray, column: np.ndarray, value: np.ndarray, num_nodes: int):
@@ -95,7 +96,7 @@ def _colour_limit(row: np.ndarray, column: np.ndarray, value: np.ndarray) -> flo
     return float(np.quantile(chosen, _QUANTILE)) if len(chosen) else 1.0
 
 
-def _draw_image(fig: Figure, axes: Axes, image: np.ndarray, limit: float, num_nodes: int, *, signed: bool) -> None:
+def _draw_image(axes: Axes, image: np.ndarray, limit: float, num_nodes: int, *, signed: bool) -> None:
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
 
@@ -108,7 +109,7 @@ def _draw_image(fig: Figure, axes: Axes, image: np.ndarray, limit: float, num_no
     )  # fmt: skip
     beyond = np.nanmax(np.abs(image), initial=0) > limit
     extend = {(True, True): "both", (True, False): "max"}.get((bool(beyond), signed), "neither")
-    bar = fig.colorbar(drawn, ax=axes, shrink=0.8, extend=extend, label="weight, source to target")
+    bar = axes.figure.colorbar(drawn, ax=axes, shrink=0.8, extend=extend, label="weight, source to target")
     bar.outline.set_visible(False)
 
 

@@ -10,6 +10,7 @@ from graphcortex._checks import check_choice
 from graphcortex._optional import require
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _PNG_DPI = 150
@@ -19,13 +20,13 @@ _METADATA: dict[str, dict[str, str | None]] = {".png": {}, ".svg": {"Date": None
 _SETTINGS = {"svg.fonttype": "none", "svg.hashsalt": "graphcortex", "pdf.fonttype": 42}
 
 
-def save_figure(fig: Figure, path: str | os.PathLike[str]) -> Path:
+def save_figure(what: Figure | Axes, path: str | os.PathLike[str]) -> Path:
     """Write a figure under a temporary name in the folder of ``path``, then rename it to ``path``.
 
     A reader never sees half a file, and where drawing fails a file that was there before stays as it was.
 
     Args:
-        fig: The figure.
+        what: The figure, or any axes of it: what every ``plot_*`` returns.
         path: Where to. Its suffix decides the format: ``.png`` (150 dpi), ``.svg`` or ``.pdf``. Missing folders are
             made.
 
@@ -33,7 +34,7 @@ def save_figure(fig: Figure, path: str | os.PathLike[str]) -> Path:
         The path that was written.
 
     Raises:
-        ValueError: If ``fig`` is no matplotlib figure, or the suffix is another.
+        ValueError: If ``what`` is neither a figure nor axes of matplotlib, or the suffix is another.
 
     Example:
         >>> import tempfile
@@ -42,8 +43,11 @@ def save_figure(fig: Figure, path: str | os.PathLike[str]) -> Path:
         ...     save_figure(Figure(), f"{folder}/empty.svg").name
         'empty.svg'
     """
-    if not callable(getattr(fig, "savefig", None)):
-        raise ValueError(f"fig must be a matplotlib Figure, got {type(fig).__name__}.")
+    fig = what
+    while fig is not None and not hasattr(fig, "savefig"):  # axes may stand in a figure within a figure
+        fig = getattr(fig, "figure", None)
+    if fig is None:
+        raise ValueError(f"what must be a matplotlib Figure or Axes, got {type(what).__name__}.")
     path = Path(path)
     suffix = check_choice(path.suffix.lower(), "the suffix of a figure's path", tuple(_METADATA))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -34,10 +34,10 @@ def write_figures(results: StudyResults, *, suffix: str = ".png") -> list[Path]:
         folder = results.folder / "figures" / name / results.config.recurrence
         task = get_task(name)
         levels = {"chance": task.chance, "floor": task.floor, "ceiling": task.ceiling}
-        figure = plot_learning_curves(
+        curves = plot_learning_curves(
             results.history(name), title=f"{name}, {results.config.recurrence} recurrence: training accuracy", **levels
         )
-        files.append(save_figure(figure, folder / f"learning-curves{suffix}"))
+        files.append(save_figure(curves, folder / f"learning-curves{suffix}"))
         for key in results.config.run_keys():
             if key.task == name and key.seed == 0:
                 files += _learned_graph(results, key, folder, suffix)
@@ -50,7 +50,7 @@ def _learned_graph(results: StudyResults, key: RunKey, folder: Path, suffix: str
     edge_index = complete_edge_index(n)
     membership = None
     if bool(torch.isfinite(weight).all()):
-        membership = modularity(strongest_edges(edge_index, weight, n), n).membership
+        membership = modularity(strongest_edges(edge_index, weight, n), None, n, method="fast_greedy").membership
     title = f"{key.task}, {key.variant}, {key.recurrence} recurrence, seed {key.seed}"
     space = plot_learned_graph(results.connectome.pos, edge_index, weight, membership=membership, title=title)
     matrix = plot_matrix(edge_index, weight, n, membership=membership, title=title)

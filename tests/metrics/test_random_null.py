@@ -10,8 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphcortex.metrics import random_null_statistics
-from graphcortex.metrics.random_null import _clustering_and_efficiency, _draw
+from graphcortex.metrics import random_null, random_null_statistics
+from graphcortex.metrics.random_null import _clustering_and_efficiency, _draw, _draw_upper, _happens
 
 
 def bct_statistics(graph: np.ndarray) -> tuple[float, float]:
@@ -37,6 +37,34 @@ def test_matches_bct_on_any_symmetric_graph(graphs):
     expected = np.array([bct_statistics(graph) for graph in graphs]).T
     np.testing.assert_allclose(clustering, expected[0], rtol=0, atol=1e-6)  # float32 within
     np.testing.assert_allclose(efficiency, expected[1], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize("density", [0.02, 0.5, 0.97])
+def test_counts_are_exact_in_either_precision(monkeypatch, fast, density):
+    """At the highest density neurons share more neighbours than bfloat16 counts, and float32 takes over."""
+    monkeypatch.setattr(random_null, "_has_fast_bfloat16", lambda: fast)
+    graphs = next(_draw(330, 1, 1 - (density / 2) ** 0.5 if density < 0.5 else ((1 - density) / 2) ** 0.5, 0))
+    expected = bct_statistics(graphs[0])
+    clustering, efficiency = _clustering_and_efficiency(graphs)
+    assert clustering[0] == pytest.approx(expected[0], abs=1e-12)
+    assert efficiency[0] == pytest.approx(expected[1], abs=1e-12)
+
+
+@pytest.mark.parametrize("num_nodes", [1, 2, 3, 8, 9])
+def test_each_pair_of_a_triangle_gets_a_draw_of_its_own(num_nodes):
+    rng = np.random.default_rng(0)
+    assert np.array_equal(_draw_upper(rng, 1, num_nodes, 1.0)[0], np.triu(np.ones((num_nodes, num_nodes), bool), 1))
+    drawn = _draw_upper(rng, 40_000, num_nodes, 0.3)[(slice(None), *np.triu_indices(num_nodes, 1))]
+    covariance = np.atleast_2d(np.cov(drawn.T)) if drawn.shape[1] else np.zeros((0, 0))
+    np.testing.assert_allclose(covariance, 0.21 * np.eye(len(covariance)), atol=0.01)
+
+
+@pytest.mark.parametrize("chance", [0.0, 1e-5, 0.18, 0.5, 1.0])
+def test_events_have_their_chance(chance):
+    n = 2_000_001
+    happened = int(_happens(np.random.default_rng(3), (n,), chance).sum())
+    assert happened == pytest.approx(n * chance, abs=4 * math.sqrt(n * chance * (1 - chance)) + 1e-9)
 
 
 @pytest.mark.parametrize("num_nodes", [2, 10, 312])

@@ -23,12 +23,12 @@ def make_history(variants=("W", "WD"), seeds=3, epochs=4) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def curves(fig):
-    return {line.get_label(): line for line in fig.axes[0].lines if not line.get_label().startswith("_")}
+def curves(axes):
+    return {line.get_label(): line for line in axes.lines if not line.get_label().startswith("_")}
 
 
-def legend(fig):
-    return [text.get_text() for text in fig.legends[0].get_texts()]
+def legend(axes):
+    return [text.get_text() for text in axes.get_legend().get_texts()]
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "val_accuracy", "loss", "val_loss"])
@@ -46,14 +46,14 @@ def test_draws_the_mean_over_seeds_of_every_variant(metric):
 
 def test_band_spans_lowest_to_highest_seed():
     history = make_history(variants=["W"], seeds=5, epochs=1)
-    (band,) = plot_learning_curves(history).axes[0].collections
+    (band,) = plot_learning_curves(history).collections
     heights = band.get_paths()[0].vertices[:, 1]
     assert heights.min() == history.accuracy.min()
     assert heights.max() == history.accuracy.max()
 
 
 def test_one_seed_has_a_line_and_no_band():
-    axes = plot_learning_curves(make_history(seeds=1)).axes[0]
+    axes = plot_learning_curves(make_history(seeds=1))
     assert len(axes.lines) == 2
     assert not axes.collections
     assert "band" not in axes.get_ylabel()
@@ -102,13 +102,13 @@ def test_a_run_whose_accuracy_stayed_a_number_has_diverged_all_the_same(told_by)
 def test_a_variant_that_always_diverged_stays_in_the_legend(metric):
     history = make_history()
     history.loc[history.variant == "W", metric] = np.nan
-    fig = plot_learning_curves(history, metric=metric, chance=0.5)
-    assert legend(fig) == ["WD", "W (3 of 3 diverged)"]
-    fig.draw_without_rendering()
+    axes = plot_learning_curves(history, metric=metric, chance=0.5)
+    assert legend(axes) == ["WD", "W (3 of 3 diverged)"]
+    axes.figure.draw_without_rendering()
 
 
 def test_levels_are_dashed_and_named_beside_the_axes():
-    axes = plot_learning_curves(make_history(), chance=0.25, floor=0.625, ceiling=1).axes[0]
+    axes = plot_learning_curves(make_history(), chance=0.25, floor=0.625, ceiling=1)
     dashed = [line.get_ydata()[0] for line in axes.lines if line.get_label().startswith("_")]
     assert sorted(dashed) == [0.25, 0.625, 1.0]
     assert [text.get_text() for text in axes.texts] == ["chance 0.25", "floor 0.625", "ceiling 1"]
@@ -120,17 +120,18 @@ def test_levels_are_dashed_and_named_beside_the_axes():
 
 
 def test_levels_that_would_touch_share_one_label():
-    axes = plot_learning_curves(make_history(), chance=0.5, floor=0.5, ceiling=0.899).axes[0]
+    axes = plot_learning_curves(make_history(), chance=0.5, floor=0.5, ceiling=0.899)
     assert [text.get_text() for text in axes.texts] == ["floor 0.5\nchance 0.5", "ceiling 0.899"]
 
 
 def test_legend_does_not_cover_the_axes():
-    fig = plot_learning_curves(make_history(VARIANTS), chance=0.25, floor=0.625, ceiling=1)
-    fig.draw_without_rendering()
-    axes = fig.axes[0]
-    assert not axes.bbox.overlaps(fig.legends[0].get_window_extent())
+    axes = plot_learning_curves(make_history(VARIANTS), chance=0.25, floor=0.625, ceiling=1)
+    axes.figure.draw_without_rendering()
+    beside = axes.get_legend().get_window_extent()
+    assert not axes.bbox.overlaps(beside)
+    assert beside.x1 <= axes.figure.bbox.x1
     for text in axes.texts:
-        assert not text.get_window_extent().overlaps(fig.legends[0].get_window_extent())
+        assert not text.get_window_extent().overlaps(beside)
         assert not text.get_window_extent().overlaps(axes.bbox)
 
 

@@ -15,21 +15,21 @@ from graphcortex.viz import plot_learned_graph
 from graphcortex.viz._style import COLOURS, GREY, NEGATIVE, POSITIVE
 
 
-def drawn_edges(fig):
+def drawn_edges(axes):
     """Return the segments, shape (edges, 2, 3), with their colours and widths."""
-    found = [artist for artist in fig.axes[0].collections if isinstance(artist, Line3DCollection)]
+    found = [artist for artist in axes.collections if isinstance(artist, Line3DCollection)]
     if not found:
         return np.empty((0, 2, 3)), [], np.empty(0)
     (lines,) = found
     return np.array(lines._segments3d), [to_hex(c) for c in lines.get_colors()], np.array(lines.get_linewidths())
 
 
-def title(fig):
-    return fig.get_suptitle()
+def title(axes):
+    return axes.figure.get_suptitle()
 
 
-def legend(fig):
-    return [text.get_text() for text in fig.legends[0].get_texts()]
+def legend(axes):
+    return [text.get_text() for text in axes.figure.legends[0].get_texts()]
 
 
 @pytest.mark.parametrize("num_edges", [0, 1, 7, 132, 1000])
@@ -48,14 +48,14 @@ def test_draws_the_strongest_edges_between_different_neurons(graph, num_edges):
 
 
 def test_colour_is_the_sign_and_width_grows_with_the_weight(graph):
-    fig = plot_learned_graph(*graph[:3], num_edges=20)
+    axes = plot_learned_graph(*graph[:3], num_edges=20)
     between = graph.edge_index[0] != graph.edge_index[1]
     weight = graph.edge_weight[between]
     strongest = weight[weight.abs().argsort(descending=True)][:20].flip(0)
-    _, colours, widths = drawn_edges(fig)
+    _, colours, widths = drawn_edges(axes)
     assert colours == [POSITIVE if w > 0 else NEGATIVE for w in strongest]
     assert (np.diff(widths) >= 0).all()
-    assert legend(fig) == ["neuron", "positive weight", "negative weight"]
+    assert legend(axes) == ["neuron", "positive weight", "negative weight"]
 
 
 def test_legend_names_only_the_signs_that_are_there(graph):
@@ -67,32 +67,32 @@ def test_legend_names_only_the_signs_that_are_there(graph):
 
 @pytest.mark.parametrize("kind", [list, np.array, torch.tensor])
 def test_modules_are_numbered_from_the_largest_and_colour_neurons_and_edges(graph, kind):
-    fig = plot_learned_graph(*graph[:3], num_edges=1000, membership=kind(graph.membership))
+    axes = plot_learned_graph(*graph[:3], num_edges=1000, membership=kind(graph.membership))
     colour_of = {7: COLOURS[0], 3: COLOURS[1], -1: COLOURS[2]}
     expected = [to_rgb(colour_of[m]) for m in graph.membership]
-    (dots,) = [artist for artist in fig.axes[0].collections if not isinstance(artist, Line3DCollection)]
+    (dots,) = [artist for artist in axes.collections if not isinstance(artist, Line3DCollection)]
     # The getter of the collection in space sorts by depth; that of its parent keeps the order of the neurons.
     np.testing.assert_allclose(PathCollection.get_facecolor(dots)[:, :3], expected)
     where = {tuple(p.tolist()): m for p, m in zip(graph.pos, graph.membership, strict=True)}
-    segments, colours, _ = drawn_edges(fig)
+    segments, colours, _ = drawn_edges(axes)
     for (start, end), colour in zip(segments, colours, strict=True):
         modules = where[tuple(start)], where[tuple(end)]
         assert colour == to_hex(colour_of[modules[0]] if modules[0] == modules[1] else GREY)
-    assert legend(fig) == ["module 1: 6 neurons", "module 2: 4 neurons", "module 3: 2 neurons", "edge between modules"]
+    assert legend(axes) == ["module 1: 6 neurons", "module 2: 4 neurons", "module 3: 2 neurons", "edge between modules"]
 
 
 def test_small_modules_share_a_line_of_the_legend_and_neurons_alone_another():
     membership = [0] * 5 + [m for m in range(1, 12) for _ in range(2)] + [20, 21, 22]
-    fig = plot_learned_graph(torch.rand(30, 3), torch.zeros(2, 0).long(), torch.zeros(0), membership=membership)
-    assert len(legend(fig)) == 11
-    assert legend(fig)[0] == "module 1: 5 neurons"
-    assert legend(fig)[7:] == [
+    axes = plot_learned_graph(torch.rand(30, 3), torch.zeros(2, 0).long(), torch.zeros(0), membership=membership)
+    assert len(legend(axes)) == 11
+    assert legend(axes)[0] == "module 1: 5 neurons"
+    assert legend(axes)[7:] == [
         "module 8: 2 neurons",
         "4 smaller: 8 neurons",
         "in no module: 3 neurons",
         "edge between modules",
     ]
-    (dots,) = fig.axes[0].collections
+    (dots,) = axes.collections
     colours = [to_hex(c) for c in PathCollection.get_facecolor(dots)]
     assert colours[-3 - 8 :] == [GREY] * 11
     assert len(set(colours[:-11])) == 8
@@ -105,9 +105,9 @@ def test_small_modules_share_a_line_of_the_legend_and_neurons_alone_another():
 def test_one_um_is_equally_long_in_all_directions(extent):
     """Seen without perspective at one scale, the two rows of the projection are orthogonal and of equal length."""
     pos = torch.rand(40, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * torch.tensor(extent)
-    fig = plot_learned_graph(pos, torch.zeros(2, 0).long(), torch.zeros(0))
+    axes = plot_learned_graph(pos, torch.zeros(2, 0).long(), torch.zeros(0))
+    fig = axes.figure
     fig.draw_without_rendering()
-    axes = fig.axes[0]
     projection = np.asarray(axes.get_proj())
     assert axes.bbox.width == pytest.approx(axes.bbox.height)
     right, up = projection[0, :3], projection[1, :3]
@@ -123,11 +123,11 @@ def test_one_um_is_equally_long_in_all_directions(extent):
 @pytest.mark.parametrize("extent", [(800.0, 100.0, 400.0), (100.0, 100.0, 100.0), (400.0, 900.0, 300.0)], ids=str)
 def test_everything_lies_within_the_figure_and_apart_from_the_legend(extent):
     pos = torch.rand(40, 3, generator=torch.Generator().manual_seed(1)) * torch.tensor(extent)
-    fig = plot_learned_graph(
+    axes = plot_learned_graph(
         pos, torch.zeros(2, 0).long(), torch.zeros(0), membership=[0] * 20 + [1] * 20, title="title"
     )
+    fig = axes.figure
     fig.draw_without_rendering()
-    axes = fig.axes[0]
     texts = [fig._suptitle, *fig.legends[0].get_texts()]
     for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
         low, high = sorted(axis.get_view_interval())
@@ -145,37 +145,51 @@ def test_everything_lies_within_the_figure_and_apart_from_the_legend(extent):
 
 
 def test_units_stand_at_the_axes(graph):
-    axes = plot_learned_graph(*graph[:3]).axes[0]
+    axes = plot_learned_graph(*graph[:3])
     assert [axes.get_xlabel(), axes.get_ylabel(), axes.get_zlabel()] == ["x (µm)", "y (µm)", "z (µm)"]
 
 
 def test_title_says_how_many_edges_are_drawn(graph):
-    fig = plot_learned_graph(*graph[:3], num_edges=5, title="Go/NoGo")
-    assert title(fig) == "Go/NoGo\nthe 5 strongest of 132 connections"
+    axes = plot_learned_graph(*graph[:3], num_edges=5, title="Go/NoGo")
+    assert title(axes) == "Go/NoGo\nthe 5 strongest of 132 connections"
 
 
 @pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
 def test_a_diverged_network_is_drawn_with_a_note(graph, broken):
     weight = graph.edge_weight.clone()
     weight[1:31] = broken
-    fig = plot_learned_graph(graph.pos, graph.edge_index, weight, num_edges=1000)
-    segments, _, _ = drawn_edges(fig)
+    axes = plot_learned_graph(graph.pos, graph.edge_index, weight, num_edges=1000)
+    segments, _, _ = drawn_edges(axes)
     between = (graph.edge_index[0] != graph.edge_index[1]) & weight.isfinite()
     assert len(segments) == int(between.sum())
-    assert title(fig).endswith("30 of 144 weights NaN or infinite")
+    assert title(axes).endswith("30 of 144 weights NaN or infinite")
     assert np.isfinite(segments).all()
 
 
 def test_a_graph_of_nothing_but_nan_shows_its_neurons(graph):
-    fig = plot_learned_graph(graph.pos, graph.edge_index, graph.edge_weight * math.nan)
-    assert len(drawn_edges(fig)[0]) == 0
-    assert title(fig) == "no connection to draw, 144 of 144 weights NaN or infinite"
-    fig.draw_without_rendering()
+    axes = plot_learned_graph(graph.pos, graph.edge_index, graph.edge_weight * math.nan)
+    assert len(drawn_edges(axes)[0]) == 0
+    assert title(axes) == "no connection to draw, 144 of 144 weights NaN or infinite"
+    axes.figure.draw_without_rendering()
 
 
 def test_a_single_neuron_and_a_trained_parameter_are_drawn():
     weight = torch.nn.Parameter(torch.ones(1))
-    plot_learned_graph(torch.zeros(1, 3), torch.zeros(2, 1).long(), weight).draw_without_rendering()
+    plot_learned_graph(torch.zeros(1, 3), torch.zeros(2, 1).long(), weight).figure.draw_without_rendering()
+
+
+@pytest.mark.parametrize(("num_nodes", "on_top"), [(1000, False), (4000, True)])
+def test_of_many_neurons_the_dots_are_small_and_lie_below_the_edges(num_nodes, on_top):
+    pos = torch.rand(num_nodes, 3, generator=torch.Generator().manual_seed(0))
+    edge_index = torch.randint(num_nodes, (2, 50), generator=torch.Generator().manual_seed(1))
+    axes = plot_learned_graph(pos, edge_index, torch.ones(50), membership=[0] * num_nodes)
+    (lines,) = [artist for artist in axes.collections if isinstance(artist, Line3DCollection)]
+    (dots,) = [artist for artist in axes.collections if not isinstance(artist, Line3DCollection)]
+    assert axes.computed_zorder is not on_top  # else, matplotlib orders them by depth
+    assert PathCollection.get_sizes(dots)[0] == (3.5 if on_top else 14)
+    if on_top:
+        assert lines.get_zorder() > dots.get_zorder()
+    assert legend(axes)[0] == f"module 1: {num_nodes:,} neurons"
 
 
 BAD_ARGUMENTS = {

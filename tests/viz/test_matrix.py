@@ -15,8 +15,8 @@ from graphcortex.viz import matrix as module
 from graphcortex.viz import plot_matrix
 
 
-def image(fig):
-    (drawn,) = fig.axes[0].images
+def image(axes):
+    (drawn,) = axes.images
     return drawn
 
 
@@ -29,13 +29,13 @@ def dense(edge_index, edge_weight, num_nodes) -> np.ndarray:
 
 
 def test_rows_are_sources_and_columns_targets():
-    fig = plot_matrix(torch.tensor([[0], [2]]), torch.tensor([1.5]), 3)
+    axes = plot_matrix(torch.tensor([[0], [2]]), torch.tensor([1.5]), 3)
     expected = np.zeros((3, 3))
     expected[0, 2] = 1.5
-    np.testing.assert_array_equal(image(fig).get_array(), expected)
-    assert fig.axes[0].get_ylabel() == "source (presynaptic)"
-    assert fig.axes[0].get_xlabel() == "target (postsynaptic)"
-    assert fig.axes[0].get_ylim() == (3, 0)  # neuron 0 at the top, as a matrix is printed
+    np.testing.assert_array_equal(image(axes).get_array(), expected)
+    assert axes.get_ylabel() == "source (presynaptic)"
+    assert axes.get_xlabel() == "target (postsynaptic)"
+    assert axes.get_ylim() == (3, 0)  # neuron 0 at the top, as a matrix is printed
 
 
 @given(data=st.data(), num_nodes=st.integers(1, 8))
@@ -52,7 +52,7 @@ def test_shows_the_dense_matrix_in_the_order_of_the_modules(data, num_nodes):
 
 
 def test_lines_and_numbers_stand_at_the_modules(graph):
-    axes = plot_matrix(*graph[1:3], 12, membership=graph.membership).axes[0]
+    axes = plot_matrix(*graph[1:3], 12, membership=graph.membership)
     horizontal = [line.get_ydata()[0] for line in axes.lines if line.get_ydata()[0] == line.get_ydata()[1]]
     vertical = [line.get_xdata()[0] for line in axes.lines if line.get_xdata()[0] == line.get_xdata()[1]]
     assert horizontal == vertical == [6, 10]
@@ -63,7 +63,7 @@ def test_lines_and_numbers_stand_at_the_modules(graph):
 
 def test_modules_without_room_get_neither_number_nor_line():
     membership = [0] * 200 + list(range(1, 101))
-    axes = plot_matrix(torch.zeros(2, 0).long(), torch.zeros(0), 300, membership=membership).axes[0]
+    axes = plot_matrix(torch.zeros(2, 0).long(), torch.zeros(0), 300, membership=membership)
     assert list(axes.get_xticks()) == [100]
     assert len(axes.lines) == 2
 
@@ -89,33 +89,33 @@ def test_colours_of_a_non_negative_matrix_are_the_positive_half(graph):
 
 def test_self_connections_do_not_set_the_colour_limits(graph):
     between = graph.edge_weight[graph.edge_index[0] != graph.edge_index[1]].abs()
-    fig = plot_matrix(*graph[1:3], 12)
-    assert image(fig).get_clim()[1] == pytest.approx(float(between.quantile(0.99)))
-    assert image(fig).colorbar.extend == "both"
-    assert fig.axes[1].get_ylabel() == "weight, source to target"
+    axes = plot_matrix(*graph[1:3], 12)
+    assert image(axes).get_clim()[1] == pytest.approx(float(between.quantile(0.99)))
+    assert image(axes).colorbar.extend == "both"
+    assert axes.figure.axes[1].get_ylabel() == "weight, source to target"
 
 
 def test_only_self_connections_are_visible_too():
-    fig = plot_matrix(torch.tensor([[0, 1], [0, 1]]), torch.tensor([0.2, 0.4]), 2)
-    assert 0.2 < image(fig).get_clim()[1] <= 0.4
+    axes = plot_matrix(torch.tensor([[0, 1], [0, 1]]), torch.tensor([0.2, 0.4]), 2)
+    assert 0.2 < image(axes).get_clim()[1] <= 0.4
 
 
 @pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
 def test_a_diverged_network_is_drawn_in_grey_with_a_note(graph, broken):
     weight = graph.edge_weight.clone()
     weight[[5, 17]] = broken
-    fig = plot_matrix(graph.edge_index, weight, 12, title="diverged")
-    hidden = np.ma.getmaskarray(image(fig).get_array())
+    axes = plot_matrix(graph.edge_index, weight, 12, title="diverged")
+    hidden = np.ma.getmaskarray(image(axes).get_array())
     assert hidden.sum() == 2
     assert hidden[0, 5]
     assert hidden[1, 5]
-    assert fig.axes[0].get_title(loc="left") == "diverged\n2 of 144 weights NaN or infinite (grey)"
-    assert np.isfinite(image(fig).get_clim()).all()
+    assert axes.get_title(loc="left") == "diverged\n2 of 144 weights NaN or infinite (grey)"
+    assert np.isfinite(image(axes).get_clim()).all()
 
 
 def test_a_matrix_of_nothing_but_nan_and_one_without_edges_are_drawn(graph):
-    plot_matrix(graph.edge_index, graph.edge_weight * math.nan, 12).draw_without_rendering()
-    plot_matrix(torch.zeros(2, 0).long(), torch.zeros(0), 3).draw_without_rendering()
+    plot_matrix(graph.edge_index, graph.edge_weight * math.nan, 12).figure.draw_without_rendering()
+    plot_matrix(torch.zeros(2, 0).long(), torch.zeros(0), 3).figure.draw_without_rendering()
 
 
 def test_many_neurons_share_cells_and_the_strongest_weight_stays_visible(monkeypatch):

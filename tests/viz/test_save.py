@@ -34,6 +34,17 @@ def test_writes_the_format_of_the_suffix(tmp_path, suffix):
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
+def test_axes_stand_for_the_figure_they_are_in(tmp_path):
+    fig = make_figure()
+    whole = save_figure(fig, tmp_path / "whole.svg").read_bytes()
+    assert save_figure(fig.axes[0], tmp_path / "axes.svg").read_bytes() == whole
+    nested = Figure()
+    inner = nested.subfigures(1, 2)[1].subfigures(2, 1)[0].add_subplot()
+    assert (
+        save_figure(inner, tmp_path / "in.svg").read_bytes() == save_figure(nested, tmp_path / "out.svg").read_bytes()
+    )
+
+
 def test_png_has_150_dots_per_inch(tmp_path):
     content = save_figure(make_figure(), str(tmp_path / "figure.png")).read_bytes()
     assert int.from_bytes(content[16:20], "big") == 2 * 150
@@ -78,7 +89,7 @@ def test_settings_of_matplotlib_stay_as_they_were(tmp_path):
 BAD_ARGUMENTS = {
     "no suffix": ((make_figure(), "figure"), r"suffix .* must be one of '.png', '.svg', '.pdf'; got ''"),
     "another format": ((make_figure(), "figure.jpg"), r"suffix .* must be one of .* got '.jpg'"),
-    "no figure": (("figure", "figure.png"), r"fig must be a matplotlib Figure, got str"),
+    "no figure": (("figure", "figure.png"), r"what must be a matplotlib Figure or Axes, got str"),
 }
 
 

@@ -1,0 +1,141 @@
+"""What holds for every figure: axes come back, it is drawn where it is told, as vectors, and touches nothing global."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from graphcortex import viz
+from graphcortex.metrics import busiest_edges
+from graphcortex.viz import save_figure
+
+CURVE = np.array([0.2, 0.3, 0.6])
+CLUB = SimpleNamespace(k=np.arange(3), phi=CURVE, phi_null_mean=CURVE, phi_null_sd=CURVE / 10, phi_norm=CURVE / CURVE)
+TABLE = pd.DataFrame({"variant": "W", "seed": 0, "epoch": [1, 2], "accuracy": [0.1, 0.2], "loss": [2.0, 1.0]})
+
+# A new figure is one more line, and inherits every test below.
+FIGURES = {
+    "plot_busiest_edges": lambda g: (busiest_edges(g.edge_index, g.edge_weight, 12, top=None),),
+    "plot_degree_distribution": lambda g: (g.edge_index, g.edge_weight, 12),
+    "plot_evolution": lambda g: (TABLE,),
+    "plot_learned_graph": lambda g: (g.pos, g.edge_index, g.edge_weight),
+    "plot_learning_curves": lambda g: (TABLE,),
+    "plot_length_distribution": lambda g: (g.edge_index, g.edge_weight, 12, g.pos),
+    "plot_matrix": lambda g: (g.edge_index, g.edge_weight, 12),
+    "plot_rich_club": lambda g: (CLUB,),
+    "plot_spectrum": lambda g: (g.edge_index, g.edge_weight, 12),
+}
+FLAT = sorted(set(FIGURES) - {"plot_learned_graph"})
+DIVIDED = ["plot_busiest_edges", "plot_evolution", "plot_rich_club"]
+IMAGES = ["plot_matrix"]
+
+
+def test_every_figure_is_here():
+    assert set(FIGURES) == {name for name in viz.__all__ if name.startswith("plot_")}
+
+
+@pytest.fixture(params=FIGURES)
+def name(request):
+    return request.param
+
+
+def draw(name, graph, **options):
+    return getattr(viz, name)(*FIGURES[name](graph), **options)
+
+
+def test_returns_axes_of_a_figure_of_its_own(graph, name):
+    axes = draw(name, graph)
+    assert isinstance(axes, Axes)
+    assert axes in axes.figure.axes
+    assert axes.figure is not draw(name, graph).figure
+
+
+@pytest.mark.parametrize("name", FLAT)
+def test_draws_into_the_axes_it_is_given_and_leaves_the_others_alone(graph, name):
+    fig = Figure(figsize=(9, 4), layout="constrained")
+    left, right = fig.subplots(1, 2)
+    assert draw(name, graph, axes=right) is right
+    assert right.has_data()
+    assert not left.has_data()
+    assert right.figure is fig
+    fig.draw_without_rendering()
+    assert not left.bbox.overlaps(right.bbox)
+
+
+@pytest.mark.parametrize("name", FLAT)
+def test_draws_into_a_figure_within_a_figure(graph, name, tmp_path):
+    fig = Figure(figsize=(9, 4), layout="constrained")
+    axes = draw(name, graph, axes=fig.subfigures(1, 2)[1].subplots())
+    assert save_figure(axes, tmp_path / "figure.svg").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("name", FLAT)
+def test_refuses_what_are_no_flat_axes(graph, name):
+    fig = Figure()
+    for wrong in (fig, fig.add_subplot(projection="polar"), "axes"):
+        with pytest.raises(ValueError, match=r"axes must be flat matplotlib Axes or None, got"):
+            draw(name, graph, axes=wrong)
+
+
+@pytest.mark.parametrize("name", DIVIDED)
+def test_axes_placed_by_hand_cannot_be_divided(graph, name):
+    options = {"metric": ["accuracy", "loss"]} if name == "plot_evolution" else {}
+    with pytest.raises(ValueError, match=r"axes must stand in a grid.*got axes placed by hand"):
+        draw(name, graph, axes=Figure().add_axes((0, 0, 1, 1)), **options)
+
+
+@pytest.mark.parametrize("name", DIVIDED)
+def test_the_panels_of_a_figure_share_the_place_of_the_axes(graph, name):
+    fig = Figure(figsize=(12, 4), layout="constrained")
+    left, right = fig.subplots(1, 2)
+    draw(name, graph, axes=right)
+    fig.draw_without_rendering()
+    others = [axes for axes in fig.axes if axes is not left]
+    assert len(others) == 2
+    assert not others[0].bbox.overlaps(others[1].bbox)
+    assert all(axes.bbox.x0 > left.bbox.x1 for axes in others)
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".pdf"])
+def test_files_are_vectors(graph, name, suffix, tmp_path):
+    content = save_figure(draw(name, graph, title="a title"), tmp_path / f"figure{suffix}").read_bytes()
+    if suffix == ".svg":
+        # A bar of colours is an image too.
+        assert (b"<image" in content) == (name in IMAGES)
+        assert b"a title" in content
+    elif name not in IMAGES:
+        assert b"/Subtype /Image" not in content
+
+
+def test_four_thousand_dots_are_vectors(tmp_path):
+    pos = torch.rand(4000, 3, generator=torch.Generator().manual_seed(0))
+    axes = viz.plot_learned_graph(pos, torch.zeros(2, 0).long(), torch.zeros(0))
+    assert b"<image" not in save_figure(axes, tmp_path / "figure.svg").read_bytes()
+
+
+def test_titles_stand_above(graph, name):
+    axes = draw(name, graph, title="Field 6_6_2")
+    assert "Field 6_6_2" in axes.get_title(loc="left") + axes.figure.get_suptitle()
+
+
+def test_no_figure_touches_pyplot_or_the_settings_of_matplotlib():
+    code = """
+import sys, torch, matplotlib
+from graphcortex import viz
+before = list(dict.items(matplotlib.rcParams))  # asked plainly, it would import pyplot for the backend
+e, w = torch.tensor([[0, 1], [1, 0]]), torch.ones(2)
+viz.plot_matrix(e, w, 2), viz.plot_spectrum(e, w, 2), viz.plot_degree_distribution(e, w, 2, num_nulls=2)
+viz.plot_length_distribution(e, w, 2, torch.rand(2, 3), num_nulls=2), viz.plot_learned_graph(torch.rand(2, 3), e, w)
+assert "matplotlib.pyplot" not in sys.modules
+assert list(dict.items(matplotlib.rcParams)) == before
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
