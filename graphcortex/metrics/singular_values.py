@@ -140,7 +140,7 @@ def effective_dimension(
 
     References:
         Roy & Vetterli (2007). The effective rank: a measure of effective dimensionality. EUSIPCO.
-        https://doi.org/10.5281/zenodo.40502
+        https://ieeexplore.ieee.org/document/7098875
 
         Gao et al. (2017). A theory of multineuronal dimensionality, dynamics and measurement. bioRxiv.
         https://doi.org/10.1101/214262

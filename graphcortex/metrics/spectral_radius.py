@@ -12,7 +12,6 @@ from graphcortex._typing import EdgeIndex, EdgeValues
 from graphcortex.metrics._eigenvalues import leading_eigenvalues
 from graphcortex.metrics._result import Result
 from graphcortex.metrics._signed import signed_matrix
-from graphcortex.ops.spectrum import SpectrumNotFoundError
 
 _NUM_LEADING = 16
 
@@ -62,7 +61,7 @@ def spectral_radius(
     pairs = torch.from_numpy(entries.coords[0].astype("int64")), torch.from_numpy(entries.coords[1].astype("int64"))
     try:
         value = ops.spectral_radius(torch.stack(pairs), torch.from_numpy(entries.data), num_nodes)
-    except SpectrumNotFoundError as missed:
+    except ops.SpectrumNotFoundError as missed:
         found = leading_eigenvalues(W, 0.0, _NUM_LEADING).eigenvalues
         if found.size == 0:
             return SpectralRadius(value=math.nan, reason=str(missed), method="approximate", threshold=threshold)

@@ -136,6 +136,18 @@ def test_arnoldi_counts_as_all_eigenvalues_do(kind, monkeypatch):
     assert np.array_equal(found.eigenvalues, eigenvalue_outliers(*graph).eigenvalues)
 
 
+def test_arnoldi_looks_around_the_center(monkeypatch):
+    graph = sparse("mean")
+    loops = torch.arange(graph.num_nodes).expand(2, graph.num_nodes)
+    edge_index = torch.cat([graph.edge_index, loops], 1)
+    weight = torch.cat([graph.edge_weight, torch.full((graph.num_nodes,), -100.0).double()])
+    exact = eigenvalue_outliers(edge_index, weight, graph.num_nodes)
+    monkeypatch.setattr(_eigenvalues, "DENSE_UP_TO", 100)
+    found = eigenvalue_outliers(edge_index, weight, graph.num_nodes)
+    assert found.value == exact.value == 1
+    assert found.outliers[0] == pytest.approx(exact.outliers[0], rel=0.001)
+
+
 def test_more_outliers_than_are_looked_for_are_a_lower_bound(monkeypatch):
     """Forty pairs with strong connections to each other have eighty eigenvalues far out."""
     graph = sparse("noise")

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.sparse
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -133,6 +134,22 @@ def test_estimates_are_within_their_standard_errors(kind, method, monkeypatch):
         assert H.method == "quadrature"
         assert 2**H.value == pytest.approx(found[5].value)
         assert H.standard_error * math.log(2) == pytest.approx(found[5].standard_error / found[5].value)
+
+
+def test_the_error_of_an_effective_rank_is_that_of_its_traces(monkeypatch):
+    traces, covariance = np.array([20.0, 70.0]), np.array([[0.04, 0.03], [0.03, 0.09]])
+    monkeypatch.setattr(singular_values, "estimate_traces", lambda *_: (traces, covariance))
+    W = scipy.sparse.eye_array(3, format="csr")
+    bits, error = singular_values._effective_bits(W, 0)
+    T, U = np.random.default_rng(0).multivariate_normal(traces, covariance, 100_000).T
+    assert bits == pytest.approx(math.log2(20) + 70 / 20)
+    assert error == pytest.approx(np.std(np.log2(T) + U / T), rel=0.02)
+
+
+def test_an_edge_at_the_threshold_is_none():
+    graph = Edges(torch.arange(3).expand(2, 3), torch.tensor([0.5, -1.0, 2.0]), 3)
+    assert effective_dimension(*graph, threshold=1.0).value == 1
+    assert effective_dimension(*graph, threshold=0.9).value > 1
 
 
 def test_the_participation_ratio_does_not_depend_on_the_blocks(monkeypatch):

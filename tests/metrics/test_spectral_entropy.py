@@ -138,6 +138,15 @@ def test_the_traces_of_polynomials_are_exact_where_the_captured_part_is_all():
     assert np.sqrt(np.diag(covariance)) == pytest.approx(0, abs=1e-5)
 
 
+def test_a_quadrature_that_has_not_come_far_says_so():
+    """Of a diagonal matrix any probe of signs gives the trace, so that the error is the quadrature's alone."""
+    eigenvalues = np.logspace(-9, 0, 1500)[:, None]
+    (root,), covariance = estimate_traces(lambda x: eigenvalues * x, 1500, lambda t: np.sqrt(t)[None], rng=0)
+    missed = root - np.sqrt(eigenvalues).sum()
+    assert abs(missed) > 0.01
+    assert abs(missed) < 2 * float(np.sqrt(covariance).squeeze())
+
+
 @pytest.mark.parametrize("num_nodes", [1, 4])
 def test_without_edges_there_is_none(num_nodes):
     found = spectral_entropy(NO_EDGES, None, num_nodes)
