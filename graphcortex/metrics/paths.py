@@ -100,6 +100,7 @@ def path_statistics(
         Cochran (1977). Sampling Techniques, 3rd edition, chapters 2 and 6. Wiley.
 
     Example:
+        >>> import torch
         >>> path = torch.tensor([[0, 1], [1, 2]])
         >>> found = path_statistics(path, None, num_nodes=3, directed=False)
         >>> round(found.value, 3), round(found.path_length, 3)

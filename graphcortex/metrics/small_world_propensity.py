@@ -74,8 +74,9 @@ def small_world_propensity(
         rng: A generator, or an int seed, for the sources.
 
     Returns:
-        The propensity and its standard error. NaN, with the reason, where the graph has no path, or where the lattices are
-        no more clustered, or no longer, than the random graphs (a complete graph without weights is all three).
+        The propensity and its standard error, to first order; a deviation that is clipped adds nothing to it. NaN, with the
+        reason, where the graph has no path, or where the lattices are no more clustered, or no longer, than the random
+        graphs (a complete graph without weights is all three).
 
     Raises:
         ValueError: If the arguments do not describe one graph, or are out of range.

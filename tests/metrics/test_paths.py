@@ -114,7 +114,7 @@ def test_known(edge_index, num_nodes, efficiency, length):
 def test_sampled_sources_are_unbiased_and_know_their_error(directed, weighted):
     weight = CLOUD_WEIGHT if weighted else None
     whole = path_statistics(CLOUD, weight, 60, directed=directed)
-    runs = [path_statistics(CLOUD, weight, 60, directed=directed, num_sources=15, rng=seed) for seed in range(150)]
+    runs = [path_statistics(CLOUD, weight, 60, directed=directed, num_sources=40, rng=seed) for seed in range(150)]
     for exact, found, errors in (
         (whole.value, [run.value for run in runs], [run.standard_error for run in runs]),
         (whole.path_length, [run.path_length for run in runs], [run.path_length_error for run in runs]),

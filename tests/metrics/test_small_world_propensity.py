@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import bct
 import networkx
@@ -11,6 +12,7 @@ from hypothesis import given
 
 from graphcortex.graphs import simple_graph
 from graphcortex.metrics import small_world_propensity
+from graphcortex.metrics._clustering_and_path import clustering_and_path
 from graphcortex.metrics.clustering import mean_clustering
 from graphcortex.metrics.ensemble import Nulls
 from graphcortex.testing import assert_bounds
@@ -107,6 +109,41 @@ def test_the_standard_error_is_the_spread_over_ensembles_and_sources(num_sources
     ]
     spread = np.std([run.value for run in runs], ddof=1)
     assert np.mean([run.standard_error for run in runs]) == pytest.approx(spread, rel=4 / math.sqrt(80))
+
+
+def test_the_standard_error_is_that_of_the_first_order():
+    edge_index, weight, N = watts_strogatz(0.1, num_nodes=50)
+    edge_index, weight = edge_index[:, ::3], weight[::3]  # lattices that do not fill their last round vary
+    edge_index, weight = (
+        torch.cat([edge_index, ring(50, 2)], dim=1),
+        torch.cat([weight, torch.linspace(0.5, 1, 100).double()]),
+    )
+    found = small_world_propensity(edge_index, weight, N, num_sources=20, rng=3, **FEW)
+    graph = simple_graph(edge_index, weight, N, directed=False)
+    own, *nulls = (
+        np.atleast_2d(values)
+        for values in (
+            clustering_and_path(graph, num_sources=20, seed=3),
+            *(
+                FEW[which].distribution(partial(clustering_and_path, num_sources=20, seed=3), graph).values
+                for which in ("null", "lattice")
+            ),
+        )
+    )
+    at = np.concatenate([values[:, :2].mean(0) for values in (own, *nulls)])
+
+    def phi(x):
+        C, L, C_random, L_random, C_lattice, L_lattice = x
+        deficit, excess = (C_lattice - C) / (C_lattice - C_random), (L - L_random) / (L_lattice - L_random)
+        return 1 - math.sqrt((deficit**2 + excess**2) / 2)
+
+    slope = np.array([(phi(at + step) - phi(at - step)) / 2e-6 for step in 1e-6 * np.eye(6)])
+    moves = sum(slope[2 * k + 1] * values[:, 2:].mean(0) for k, values in enumerate((own, *nulls)))
+    variance = (1 - 20 / 50) * moves.var(ddof=1) / 20
+    for k, values in enumerate(nulls, start=1):
+        variance += (values[:, :2] @ slope[2 * k : 2 * k + 2]).var(ddof=1) / len(values)
+    assert found.value == pytest.approx(phi(at), rel=1e-9)
+    assert found.standard_error == pytest.approx(math.sqrt(variance), rel=1e-4)
 
 
 NONE = {
