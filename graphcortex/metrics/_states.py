@@ -7,8 +7,6 @@ from typing import Any
 import torch
 
 from graphcortex._checks import check_finite
-from graphcortex._random import as_generator, draw_seed
-from graphcortex._typing import RandomSource
 
 
 def check_states(states: Any) -> torch.Tensor:
@@ -52,14 +50,3 @@ def check_labels(labels: Any, num_trials: int) -> tuple[torch.Tensor, torch.Tens
         )
     classes, codes = torch.unique(found.long(), return_inverse=True)
     return codes, classes
-
-
-def take_seed(rng: RandomSource) -> int:
-    """Return the seed that ``rng`` is, or one that it draws; a result keeps it.
-
-    Raises:
-        ValueError: If ``rng`` is neither a generator nor an int of at least 0.
-    """
-    seed = draw_seed(rng) if isinstance(rng, torch.Generator) else rng
-    as_generator(seed)
-    return int(seed)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from graphcortex._checks import check_choice, check_count
-from graphcortex._random import draw_seed
+from graphcortex._random import as_seed
 from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
 from graphcortex.graphs import SimpleGraph, simple_graph
 from graphcortex.metrics._pairs import EdgeLookup
@@ -100,7 +100,7 @@ def anatomy_auc(
         raise ValueError(
             "null must be 'pairs' where candidates are given, as they do not go with permuted neurons; got 'neurons'."
         )
-    seed = draw_seed(rng)
+    seed = as_seed(rng)
     generator = np.random.default_rng(seed)
     find = EdgeLookup(learned)
     if candidates is None:

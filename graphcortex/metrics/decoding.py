@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 
 from graphcortex._checks import check_count, check_number
-from graphcortex._random import as_generator
+from graphcortex._random import as_generator, as_seed
 from graphcortex._typing import RandomSource
 from graphcortex.metrics._result import Result
-from graphcortex.metrics._states import check_labels, check_states, take_seed
+from graphcortex.metrics._states import check_labels, check_states
 
 _ENTRIES = 2**23  # of float64 at a time: 64 MiB
 
@@ -136,7 +136,7 @@ def decoding_time_course(
     num_folds = check_count(num_folds, "num_folds", minimum=2)
     shrinkage = check_number(shrinkage, "shrinkage", above=0, maximum=1)
     num_permutations = check_count(num_permutations, "num_permutations", minimum=0)
-    seed = take_seed(rng)
+    seed = as_seed(rng)
     counts = codes.bincount()
     done: dict[str, Any] = {"classes": classes, "num_folds": num_folds, "shrinkage": shrinkage, "seed": seed}
     done |= {"chance": float(counts.max()) / B, "method": "shrinkage discriminant analysis"}

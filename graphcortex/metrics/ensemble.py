@@ -16,7 +16,7 @@ import torch
 from tqdm import tqdm
 
 from graphcortex._checks import check_count
-from graphcortex._random import as_generator, draw_seed
+from graphcortex._random import as_seed
 from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
 from graphcortex.graphs import NullModel, SimpleGraph, get_null_model, simple_graph
 from graphcortex.metrics._identity import UnnamedError, digest
@@ -148,9 +148,7 @@ class Nulls:
         """
         model = get_null_model(self.model) if isinstance(self.model, str) else self.model
         num, processes = check_count(self.num, "num"), check_count(self.processes, "processes")
-        seed = draw_seed(self.rng) if isinstance(self.rng, torch.Generator) else self.rng
-        as_generator(seed)
-        seed = int(seed)
+        seed = as_seed(self.rng)
         folder = None if self.cache is None else Path(self.cache)
         key = _key(statistic, graph, model, seed)
         kept = None if key is None else recall(key, folder)

@@ -25,7 +25,7 @@ EVOLUTION_METRICS: dict[str, Metric] = {
     "share_nonzero": lambda edge_index, edge_weight, num_nodes: _mean(edge_weight != 0),
     "entropy": lambda edge_index, edge_weight, num_nodes: weight_entropy(edge_weight),
     "spectral_radius": spectral_radius,
-    "modularity": lambda *graph: modularity(strongest_edges(*graph), None, graph[2]),
+    "modularity": lambda *graph: modularity(strongest_edges(*graph), None, graph[2], method="fast_greedy"),
     "assortativity": lambda *graph: assortativity(strongest_edges(*graph), None, graph[2]),
 }
 """What :func:`evolution` computes unless it is told: from ``(edge_index, edge_weight, num_nodes)`` to a number or a

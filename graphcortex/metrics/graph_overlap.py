@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphcortex._checks import check_count, check_number
-from graphcortex._random import draw_seed
+from graphcortex._random import as_seed
 from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
 from graphcortex.graphs import SimpleGraph, simple_graph
 from graphcortex.metrics._pairs import EdgeLookup
@@ -104,7 +104,7 @@ def graph_overlap(
     first = simple_graph(edge_index, edge_weight, num_nodes, directed=directed, threshold=threshold)
     second = simple_graph(other_edge_index, other_edge_weight, num_nodes, directed=directed, threshold=other_threshold)
     nulls = None if null == "relabelling" else as_nulls(null)
-    seed = draw_seed(rng)
+    seed = as_seed(rng)
     find = EdgeLookup(first)
     place = find(second.source, second.target)
     shared = int(np.count_nonzero(place >= 0))

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from graphcortex._checks import check_choice, check_count, check_number
-from graphcortex._random import as_generator, draw_seed, numpy_generator
+from graphcortex._random import as_seed, numpy_generator
 from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
 from graphcortex.graphs import SimpleGraph, _igraph, simple_graph
 from graphcortex.metrics._result import Result
@@ -155,8 +155,7 @@ def hubs_of(
         raise ValueError(f"min_score must be at most the number of measures, {len(names)}; got {min_score}.")
     N = graph.num_nodes
     num_sources = N if num_sources is None else min(check_count(num_sources, "num_sources"), N)
-    seed = draw_seed(rng) if isinstance(rng, torch.Generator) else rng
-    as_generator(seed)
+    seed = as_seed(rng)
     nulls = as_nulls(null)
     if "strength" not in names:
         graph = graph.unweighted()

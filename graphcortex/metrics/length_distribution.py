@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from graphcortex._checks import check_count
-from graphcortex._random import draw_seed
+from graphcortex._random import as_seed
 from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
 from graphcortex.graphs import SimpleGraph, simple_graph
 from graphcortex.metrics._pairs import pair_lengths
@@ -107,7 +107,7 @@ def length_distribution_of(
         empty: dict[str, Any] = {"value": math.nan, "reason": "no edge joins two neurons", "threshold": threshold}
         ks = PermutationResult(**empty)
         return LengthDistribution(ks=ks, mean_of_edges=math.nan, mean_of_pairs=math.nan, **empty)
-    seed = draw_seed(rng)
+    seed = as_seed(rng)
     generator = np.random.default_rng(seed)
     exact = graph.num_nodes <= _ALL_PAIRS_UP_TO
     # Lengths are counted at the points where G steps. Among all pairs, every edge is at one of these under any permutation.

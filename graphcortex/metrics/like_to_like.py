@@ -11,7 +11,7 @@ import torch
 from scipy.stats import rankdata
 
 from graphcortex._checks import check_choice, check_count
-from graphcortex._random import draw_seed
+from graphcortex._random import as_seed
 from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
 from graphcortex.graphs import SimpleGraph, simple_graph
 from graphcortex.metrics._permutation import PermutationResult, compared, permuted_values
@@ -126,7 +126,7 @@ def like_to_like(
     check_count(num_permutations, "num_permutations")
     alike = similarity_of_neurons(similarity, features, measure, num_nodes, directed)
     done: dict[str, Any] = {"relation": relation, "threshold": threshold} | _means(graph, alike)
-    seed = draw_seed(rng)
+    seed = as_seed(rng)
     generator = np.random.default_rng(seed)
     cost = graph.num_edges * alike.num_numbers
     if relation == "presence":

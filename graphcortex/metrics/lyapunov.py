@@ -11,10 +11,9 @@ import torch
 from torch.autograd import forward_ad
 
 from graphcortex._checks import check_choice, check_count, check_finite, check_number
-from graphcortex._random import as_generator
+from graphcortex._random import as_generator, as_seed
 from graphcortex._typing import RandomSource
 from graphcortex.metrics._result import Result
-from graphcortex.metrics._states import take_seed
 
 Step = Callable[[Any, torch.Tensor], torch.Tensor]
 _DISTANCE = 1e-8  # the square root of the precision of float64: rounding and curvature then err alike
@@ -113,7 +112,7 @@ def largest_lyapunov_exponent(
     check_choice(method, "method", tuple(_ADVANCES))
     dt_s = None if dt_s is None else check_number(dt_s, "dt_s", above=0)
     inputs = None if inputs is None else _check_inputs(inputs, h, warmup + num_steps)
-    seed = take_seed(rng)
+    seed = as_seed(rng)
 
     direction = torch.randn(h.shape, generator=as_generator(seed), dtype=torch.float64).to(h)
     direction = direction / direction.norm(dim=1, keepdim=True)

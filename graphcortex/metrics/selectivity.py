@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 
 from graphcortex._checks import check_choice, check_count, check_number
-from graphcortex._random import as_generator
+from graphcortex._random import as_generator, as_seed
 from graphcortex._typing import NodeValues, RandomSource
 from graphcortex.metrics._multiple_tests import benjamini_hochberg, holm
 from graphcortex.metrics._result import Result
-from graphcortex.metrics._states import check_labels, check_states, take_seed
+from graphcortex.metrics._states import check_labels, check_states
 
 Measure = Callable[[torch.Tensor], torch.Tensor]
 _ENTRIES = 2**23  # of float64 at a time: 64 MiB
@@ -135,7 +135,7 @@ def selectivity(
     check_choice(correction, "correction", tuple(_CORRECTIONS))
     num_permutations = check_count(num_permutations, "num_permutations", minimum=0)
     alpha = check_number(alpha, "alpha", minimum=0, maximum=1)
-    seed = take_seed(rng)
+    seed = as_seed(rng)
     if method != "eta_squared" and len(classes) > 2:
         raise ValueError(f"labels must be of two kinds for method={method!r}, got {len(classes)}; use 'eta_squared'.")
     if correction == "holm" and num_permutations > 0 and num_permutations + 1 < N / max(alpha, 1e-300):

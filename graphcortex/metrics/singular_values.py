@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse
 
 from graphcortex._checks import check_choice
-from graphcortex._random import draw_seed
+from graphcortex._random import as_seed
 from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
 from graphcortex.metrics._quadrature import entropy_by_quadrature, estimate_traces, minus_xlogx
 from graphcortex.metrics._result import Result
@@ -95,7 +95,7 @@ def singular_value_entropy(
     if num_nodes <= DENSE_UP_TO:
         value = _entropy(np.linalg.svd(W.toarray(), compute_uv=False) ** 2)
         return SingularValueEntropy(value=value, method="dense", threshold=threshold)
-    seed = draw_seed(rng)
+    seed = as_seed(rng)
     value, error = entropy_by_quadrature(*_squared(W), seed)
     return SingularValueEntropy(value=value, standard_error=error, method="quadrature", threshold=threshold, seed=seed)
 
@@ -161,7 +161,7 @@ def effective_dimension(
     if num_nodes <= DENSE_UP_TO:
         s = np.linalg.svd(W.toarray(), compute_uv=False)
         return EffectiveDimension(value=2 ** _entropy(s**2 if method == "entropy" else s), **done)
-    seed = draw_seed(rng)
+    seed = as_seed(rng)
     if method == "entropy":
         bits, error = entropy_by_quadrature(*_squared(W), seed)
     else:

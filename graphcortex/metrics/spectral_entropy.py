@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 
-from graphcortex._random import draw_seed
+from graphcortex._random import as_seed
 from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
 from graphcortex.graphs import SimpleGraph, simple_graph
 from graphcortex.metrics._quadrature import entropy_by_quadrature, minus_xlogx
@@ -91,6 +91,6 @@ def spectral_entropy_of(graph: SimpleGraph, *, threshold: float = 0.0, rng: Rand
     if linked.size <= DENSE_UP_TO:
         value = float(minus_xlogx(np.linalg.eigvalsh(L.toarray())).sum())
         return SpectralEntropy(value=max(value, 0.0), method="dense", threshold=threshold)
-    seed = draw_seed(rng)
+    seed = as_seed(rng)
     value, error = entropy_by_quadrature(lambda x: L @ x, linked.size, seed)
     return SpectralEntropy(value=value, standard_error=error, method="quadrature", threshold=threshold, seed=seed)

@@ -49,6 +49,7 @@ DENSE = 0.5
 """A graph of more than this share of all pairs is looked at through its strongest tenth, unless told otherwise."""
 
 _FEW_NULLS = 10  # of lattices, and of random graphs for one number: they hardly vary
+_MOST_PERMUTATIONS, _FEWEST_PERMUTATIONS, _EDGES_OF_MOST = 1000, 20, 100_000
 _KDE_UP_TO = 1_000_000  # weights; more are binned
 
 
@@ -127,7 +128,7 @@ class _Subject:
     quantile: float
     null: Nulls | None
     num_sources: int | None
-    num_permutations: int
+    num_permutations: int | None
     seed: int
     similarity: torch.Tensor | None
     features: torch.Tensor | None
@@ -166,7 +167,11 @@ class _Subject:
 
     @property
     def permuted(self) -> dict[str, int]:
-        return {"num_permutations": self.num_permutations, "rng": self.seed}
+        number = self.num_permutations
+        if number is None:
+            most, edges = _MOST_PERMUTATIONS, max(self.directed.num_edges, 1)
+            number = max(min(most, most * _EDGES_OF_MOST // edges), _FEWEST_PERMUTATIONS)
+        return {"num_permutations": number, "rng": self.seed}
 
     def few(self, model: str) -> Nulls:
         """A few random graphs of another model, computed as the others are."""
@@ -234,7 +239,7 @@ def summary(
     anatomy: EdgeIndex | None = None,
     null: str | Nulls | None = "degree",
     num_sources: int | None = None,
-    num_permutations: int = 1000,
+    num_permutations: int | None = None,
     only: Collection[str] | None = None,
     rng: RandomSource = 0,
 ) -> Summary:
@@ -261,7 +266,7 @@ def summary(
         null: The random graphs: a name of :data:`graphcortex.graphs.NULL_MODELS`, :class:`Nulls`, or None for none; without them
             small-worldness is left out.
         num_sources: Sources of shortest paths; all up to a size and then a sample, if not given.
-        num_permutations: Permutations of each test.
+        num_permutations: Permutations of each test; 1,000 up to 100,000 edges, if not given, and fewer of more, down to 20.
         only: Names of the metrics wanted; all if None.
         rng: A generator, or an int seed.
 

@@ -11,7 +11,7 @@ import torch
 from scipy.stats import rankdata
 
 from graphcortex._checks import check_count
-from graphcortex._random import draw_seed
+from graphcortex._random import as_seed
 from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
 from graphcortex.graphs import SimpleGraph, simple_graph
 from graphcortex.metrics._pairs import pair_lengths
@@ -97,7 +97,7 @@ def weight_length_correlation_of(
     if reason:
         missing: dict[str, Any] = {"value": math.nan, "reason": reason, "threshold": threshold}
         return WeightLengthCorrelation(pearson=PermutationResult(**missing), num_edges=graph.num_edges, **missing)
-    seed = draw_seed(rng)
+    seed = as_seed(rng)
     of_ranks = standardize(rankdata(graph.weight)), standardize(rankdata(length))
     of_numbers = standardize(graph.weight), standardize(length)
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from graphcortex._checks import check_count
-from graphcortex._random import draw_seed
+from graphcortex._random import as_seed
 from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
 from graphcortex.graphs import SimpleGraph, simple_graph
 from graphcortex.metrics._pairs import pair_lengths
@@ -104,7 +104,7 @@ def wiring_length_of(
     done: dict[str, Any] = {"num_edges": graph.num_edges, "weighted": bool(weighted), "threshold": threshold}
     if graph.num_edges == 0:
         return WiringLength(value=math.nan, reason="no edge joins two neurons", total=0.0, **done)
-    seed = draw_seed(rng)
+    seed = as_seed(rng)
     amount = graph.weight if weighted and graph.weight is not None else np.ones(graph.num_edges)
     largest = float(amount.max())
     share = amount / largest

@@ -484,8 +484,9 @@ def test_a_lambda_cannot_travel():
         Nulls(num=4, processes=2).distribution(lambda graph: 0.0, example())
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, getattr(signal, "SIGKILL", None)])
 @pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
-def test_an_interrupt_ends_the_workers(tmp_path):
+def test_workers_end_with_the_process_that_started_them(tmp_path, how):
     script = tmp_path / "slow_statistic.py"
     script.write_text(
         textwrap.dedent("""
@@ -502,17 +503,34 @@ def test_an_interrupt_ends_the_workers(tmp_path):
             Nulls(num=4, processes=2).distribution(slow, simple_graph(torch.tensor([[0], [1]]), None, 2))
         """)
     )
-    process = subprocess.Popen([sys.executable, script], stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 100
-    while len(list(tmp_path.glob("*.pid"))) < 2 and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.05)
-    workers = [int(file.stem) for file in tmp_path.glob("*.pid")]
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    with subprocess.Popen([sys.executable, script], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            workers = wait_for(lambda: [int(file.stem) for file in tmp_path.glob("*.pid")], 2)
+            process.send_signal(how)
+            _, errors = process.communicate(timeout=100)
+        finally:
+            process.kill()
     assert process.returncode != 0
-    assert "KeyboardInterrupt" in errors
+    assert ("KeyboardInterrupt" in errors) == (how == signal.SIGINT)
     assert len(workers) == 2
-    assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+    assert wait_for(lambda: [pid for pid in workers if not alive(pid)], 2)
+
+
+def wait_for(look, number, seconds=100.0):
+    """Look until there are so many things, or time is up."""
+    deadline = time.monotonic() + seconds
+    while len(found := look()) < number and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found if len(found) >= number else []
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat")  # one that has ended and that nobody has asked about is still listed
+    return not (state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
 # --- progress ---------------------------------------------------------------------------------------
