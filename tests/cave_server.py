@@ -374,7 +374,9 @@ def real_tables(folder: Path) -> dict[str, pd.DataFrame]:
     return {
         "nucleus_detection_v0": nullable(nucleus),
         "aibs_metamodel_celltypes_v661": nullable(types),
-        "nucleus_functional_area_assignment": nullable(_reference(ids[placed], 1, tag=nodes["area"][placed], value=1.0)),
+        "nucleus_functional_area_assignment": nullable(
+            _reference(ids[placed], 1, tag=nodes["area"][placed], value=1.0)
+        ),
         "coregistration_manual_v4": nullable(units),
         BCM: nullable(bcm),
         "proofreading_status_and_strategy": nullable(status),

@@ -22,8 +22,8 @@ from graphcortex.data._cave_parts import KINDS, Query
 from graphcortex.data._cave_retry import (
     CaveError,
     CaveRetries,
-    Lasting,
-    Passing,
+    LastingError,
+    PassingError,
     Persistence,
     not_signed_in,
     refusal,
@@ -136,7 +136,7 @@ class CaveService:
                 return None
             given = headers.get("dataframe_resolution")
             if "pt_position" in wanted and given and [float(v) for v in given.split(",")] != list(VOXEL_NM):
-                raise Lasting(
+                raise LastingError(
                     f"expected positions in voxels of {VOXEL_NM} nm, got {given}", "Check the server's version."
                 )
             return _strict(frame, query)
@@ -184,12 +184,12 @@ class CaveService:
         url = f"{client.server_address}/materialize/api/versions"
         offered = client.session.get(url).json()
         if 3 not in offered or client.api_version != 3:
-            raise Lasting(
+            raise LastingError(
                 f"expected version 3 of the materialisation API, got a server with {offered}",
                 "Check the server address.",
             )
         if len(self._sessions) < 2:
-            raise Lasting("caveclient was built otherwise than expected", "Install caveclient>=8.2,<9.")
+            raise LastingError("caveclient was built otherwise than expected", "Install caveclient>=8.2,<9.")
         return client
 
     def _guard(self, session: requests.Session) -> None:
@@ -216,27 +216,27 @@ class CaveService:
         self._answer = None
         try:
             return call()
-        except (Passing, Lasting) as error:
+        except (PassingError, LastingError) as error:
             error.args = (self._without_token(str(error)),)
             raise
         except _UNREACHABLE as error:
-            raise Lasting(self._described(error), "Check the server address.") from None
+            raise LastingError(self._described(error), "Check the server address.") from None
         except Exception as error:
             lost = isinstance(error, (requests.RequestException, OSError))
             if lost and not isinstance(error, requests.exceptions.InvalidJSONError):
-                raise Passing(self._described(error)) from None
+                raise PassingError(self._described(error)) from None
             kind = type(error).__name__
             if kind == "AuthException":
                 raise not_signed_in("the server wants to know who asks") from None
             if kind == "ServerIncompatibilityError":
-                raise Lasting(self._described(error), "Ask those who run the server to update it.") from None
+                raise LastingError(self._described(error), "Ask those who run the server to update it.") from None
             answer = self._answer
             if answer is None:
                 raise  # nothing was answered: no fault of the server
             if answer.content.lstrip()[:1] == b"<":
                 raise not_signed_in("the server answered with a web page") from None
             # Arrow, JSON and caveclient each fail in ways of their own over bytes that are not what they should be.
-            raise Passing(f"the answer cannot be read ({self._described(error)})") from error
+            raise PassingError(f"the answer cannot be read ({self._described(error)})") from error
 
     def _described(self, error: Exception) -> str:
         return self._without_token(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
@@ -278,13 +278,13 @@ def _strict(frame: pd.DataFrame, query: Query) -> pa.Table:
     """Return the columns that were asked for, of the kinds they should be.
 
     Raises:
-        Lasting: If one is missing or of another kind, such as ids that went through floats.
+        LastingError: If one is missing or of another kind, such as ids that went through floats.
     """
     arrays = []
     for name, kind in (("id", "whole"), *query.columns):
         if name not in frame:
             there = ", ".join(map(str, frame.columns))
-            raise Lasting(
+            raise LastingError(
                 f"expected a column {name!r}, got {there}", "The table was changed: ask for a newer graphcortex."
             )
         column = frame[name]
@@ -301,7 +301,7 @@ def _strict(frame: pd.DataFrame, query: Query) -> pa.Table:
             # As the database writes them in text.
             values = column.map(lambda v: v is not pd.NA and str(v).lower() in ("t", "true")).to_numpy(bool)
         else:
-            raise Lasting(
+            raise LastingError(
                 f"expected {name!r} to hold {kind} values, got {column.dtype}: a float has too few digits for an id",
                 "Ask for a newer graphcortex, or report it.",
             )

@@ -35,7 +35,7 @@ class CaveError(DownloadError):
     """A call to CAVE failed for good. The message names it and the remedy; finished parts stay in the cache."""
 
 
-class Passing(Exception):
+class PassingError(Exception):
     """A failure that may pass; ``after`` is the pause in s that the server asked for."""
 
     def __init__(self, reason: str, after: float = 0.0):
@@ -43,7 +43,7 @@ class Passing(Exception):
         self.after = after
 
 
-class Lasting(Exception):
+class LastingError(Exception):
     """A failure that would come again; ``remedy`` is what a person can do."""
 
     def __init__(self, reason: str, remedy: str):
@@ -98,9 +98,9 @@ class Persistence:
         for attempt in range(setting.tries):
             try:
                 return call()
-            except Lasting as error:
+            except LastingError as error:
                 raise CaveError(f"CAVE, {what}: {error}. {error.remedy} Finished parts are kept.") from error.__cause__
-            except Passing as error:
+            except PassingError as error:
                 reason, after, cause = str(error), error.after, error.__cause__
             if after > setting.patience_s:
                 raise CaveError(
@@ -116,20 +116,20 @@ class Persistence:
         ) from cause
 
 
-def refusal(status: int, text: str, headers: Mapping[str, str]) -> Passing | Lasting:
+def refusal(status: int, text: str, headers: Mapping[str, str]) -> PassingError | LastingError:
     """Say what an answer of status 400 or more means; ``text`` is the message in its body."""
     said = " ".join(text.split())[:300]
     hidden = _HIDDEN.match(said) if status == 500 else None  # the service wraps refusals of its parts in a 500
     code = int(hidden[1]) if hidden else status
     reason = f"the server answered {status}" + (f" ({said})" if said else "")
     if code in AGAIN or code >= 500:
-        return Passing(reason, _pause_asked(headers.get("Retry-After", "")))
-    return Lasting(reason, _REMEDIES.get(code, _REMEDIES[400]))
+        return PassingError(reason, _pause_asked(headers.get("Retry-After", "")))
+    return LastingError(reason, _REMEDIES.get(code, _REMEDIES[400]))
 
 
-def not_signed_in(reason: str) -> Lasting:
+def not_signed_in(reason: str) -> LastingError:
     """Say that the server wants a person to sign in, which it does by a page instead of data."""
-    return Lasting(reason, _REMEDIES[401])
+    return LastingError(reason, _REMEDIES[401])
 
 
 def _pause_asked(value: str) -> float:

@@ -136,9 +136,7 @@ class MicronsCAVE(NamedDataset):
                 The message names the call and the remedy. Finished parts stay in the root.
         """
         parts = Parts(Path(self.root) / self._datastack / f"v{self._version}")
-        service = CaveService(
-            self._datastack, self._version, retries=self._retries, rng=self._rng, **self._server
-        )
+        service = CaveService(self._datastack, self._version, retries=self._retries, rng=self._rng, **self._server)
         try:
             with tqdm(desc=self.names[0], total=0, unit="query", disable=not self._progress) as bar:
                 return _Download(parts, service, self._datastack, self._version, bar).graph(self._filters, self._block)
@@ -176,8 +174,7 @@ class _Download:
         pairs = self._synapses(names["synapses"], neurons, block)
         codes, code_names = _codes(neurons)
         values = {
-            name: neurons[name].to_numpy()
-            for name in ("session", "scan", "field", "unit_id", *_measured(neurons))
+            name: neurons[name].to_numpy() for name in ("session", "scan", "field", "unit_id", *_measured(neurons))
         }
         return Connectome.from_arrays(
             neurons[["x", "y", "z"]].to_numpy() * (np.array(VOXEL_NM) / 1000),
@@ -219,8 +216,10 @@ class _Download:
                     f"CAVE, tables of version {self._version}: expected {table!r} ({role}), got "
                     f"{', '.join(sorted(there))}; choose another version, or another table."
                 )
-        tuning = {"tuning": tuning.table for tuning in reversed(tables.TUNINGS) if tuning.table in there}
-        return needed | {role: table for role, table in optional.items() if table in there} | tuning
+        for tuning in reversed(tables.TUNINGS):
+            if tuning.table in there:
+                needed["tuning"] = tuning.table  # the first of them stays
+        return needed | {role: table for role, table in optional.items() if table in there}
 
     def _neurons(self, names: dict[str, str], filters: dict[str, Any]) -> pd.DataFrame:
         """Return one row per neuron, by nucleus."""
@@ -373,9 +372,7 @@ class _Download:
 
     def _require(self, rows: pd.DataFrame, what: str, remedy: str) -> None:
         if rows.empty:
-            raise CaveError(
-                f"CAVE, version {self._version}: expected at least one {what}, got none; check {remedy}."
-            )
+            raise CaveError(f"CAVE, version {self._version}: expected at least one {what}, got none; check {remedy}.")
 
 
 def _chosen_units(units: pd.DataFrame, filters: dict[str, Any]) -> pd.DataFrame:

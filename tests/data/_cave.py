@@ -6,12 +6,25 @@ import math
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from graphcortex.data import CaveRetries, Connectome, MicronsCAVE
 from tests.cave_server import BCM, TWIN, Service
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 LAYERS = {"23P": "L2/3", "4P": "L4", "5P-IT": "L5", "5P-ET": "L5", "6P-CT": "L6"}
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path, monkeypatch):
+    """Keep the client from the user's files, proxies and browser."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr("webbrowser.open", lambda *_: pytest.fail("a browser was opened"))
+    yield
+    assert not list(home.iterdir()), "something was written into the home folder"
 
 
 def dataset(service: Service, root: Path, version: int = 1300, **options) -> MicronsCAVE:
@@ -59,7 +72,9 @@ def naive_neurons(tables: dict[str, pd.DataFrame]) -> dict[int, dict]:
             "unit_id": unit["unit_id"],
             "cell_type": types[0]["cell_type"],
             "layer": LAYERS[types[0]["cell_type"]],
-            "area": next(r["tag"] for r in rows["nucleus_functional_area_assignment"] if r["target_id"] == nucleus["id"]),
+            "area": next(
+                r["tag"] for r in rows["nucleus_functional_area_assignment"] if r["target_id"] == nucleus["id"]
+            ),
             "proofread_axon": "yes" if status and status[0]["status_axon"] == "t" else "no",
             "proofread_dendrite": "yes" if status and status[0]["status_dendrite"] == "t" else "no",
             "tuning": best_tuning,

@@ -1,6 +1,6 @@
 """Processes that download, in a process without threads that may fork: it starts fast, and kill -9 is real.
 
-    python -m tests.data._cave_crew ADDRESS FOLDER kills|together NUMBER
+python -m tests.data._cave_crew ADDRESS FOLDER KILLS PAIRS
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ def kills(address: str, folder: Path, number: int) -> dict[str, int]:
     begun = time.perf_counter()
     os.waitpid(whole, 0)
     usual = time.perf_counter() - begun
-    while killed < number or rounds < 3:
-        graph = folder / f"graph-{rounds}.pt"
-        child = start(address, folder / f"cache-{rounds}", graph)
+    while killed < number or rounds < 2:
+        graph = folder / f"killed-{rounds}.pt"
+        child = start(address, folder / f"cache-killed-{rounds}", graph)
         # Late in a round a process is let through, so that caches are completed in all states.
-        if killed < 6 * (rounds + 1) or rng.random() < 0.3:
+        if killed < 9 * (rounds + 1) or rng.random() < 0.3:
             time.sleep(rng.uniform(0, usual))
             os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
@@ -68,12 +68,15 @@ def together(address: str, folder: Path, number: int) -> list[int]:
     """Let two processes share each of some caches."""
     codes = []
     for place in range(number):
-        pair = [start(address, folder / f"cache-{place}", folder / f"graph-{place}-{who}.pt") for who in "ab"]
+        pair = [
+            start(address, folder / f"cache-together-{place}", folder / f"together-{place}-{who}.pt") for who in "ab"
+        ]
         codes += [os.WEXITSTATUS(os.waitpid(child, 0)[1]) for child in pair]
     return codes
 
 
 if __name__ == "__main__":
     importlib.import_module("caveclient")
-    job = {"kills": kills, "together": together}[sys.argv[3]]
-    print(json.dumps(job(sys.argv[1], Path(sys.argv[2]), int(sys.argv[4]))))
+    address, folder = sys.argv[1], Path(sys.argv[2])
+    result = kills(address, folder, int(sys.argv[3]))
+    print(json.dumps({**result, "together": together(address, folder, int(sys.argv[4]))}))

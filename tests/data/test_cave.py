@@ -14,21 +14,9 @@ from graphcortex._optional import MissingDependencyError
 from graphcortex.data import CaveError, CaveRetries, Connectome, MicronsCAVE
 from tests.cave_server import BCM, TWIN, Service, small_tables
 from tests.conftest import real_data
-from tests.data._cave import TOKEN, content, dataset, naive_neurons, naive_pairs
+from tests.data._cave import TOKEN, alone, content, dataset, naive_neurons, naive_pairs  # noqa: F401
 
 pytest.importorskip("caveclient", reason="caveclient is not installed: pip install 'graphcortex[cave]'")
-
-
-@pytest.fixture(autouse=True)
-def alone(tmp_path, monkeypatch):
-    """Keep the client from the user's files, proxies and browser."""
-    home = tmp_path / "home"
-    home.mkdir()
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr("webbrowser.open", lambda *_: pytest.fail("a browser was opened"))
-    yield
-    assert not list(home.iterdir()), "something was written into the home folder"
 
 
 @pytest.fixture
@@ -129,7 +117,8 @@ def test_only_columns_of_the_version_are_there(service, root):
     assert set(graph["neuron"].keys()) == {
         *("pos", "root_id", "nucleus_id", "unit_id", "session", "scan", "field", "layer", "cell_type")
     }
-    residual = {(r["target_id"], r["unit_id"]): r["residual"] for r in service.tables["coregistration_manual_v4"].to_dict("records")}  # fmt: skip
+    rows = service.tables["coregistration_manual_v4"].to_dict("records")
+    residual = {(row["target_id"], row["unit_id"]): row["residual"] for row in rows}
     for nucleus, unit in zip(graph["neuron"].nucleus_id.tolist(), graph["neuron"].unit_id.tolist(), strict=True):
         assert residual[nucleus, unit] == min(value for (other, _), value in residual.items() if other == nucleus)
 
@@ -182,7 +171,7 @@ def test_ids_of_eighteen_digits_keep_every_one(service, root):
 def test_ids_that_went_through_floats_are_refused(service, root):
     table = service.tables["nucleus_detection_v0"]
     service.tables["nucleus_detection_v0"] = table.astype({"pt_root_id": "float64"})
-    with pytest.raises(CaveError, match="query of nucleus_detection_v0 .*'pt_root_id'.*too few digits"):
+    with pytest.raises(CaveError, match=r"query of nucleus_detection_v0 .*'pt_root_id'.*too few digits"):
         dataset(service, root)[0]
 
 
@@ -383,9 +372,9 @@ def test_the_client_is_asked_for_by_its_extra(service, root, monkeypatch):
 def test_a_server_that_is_not_there_is_named(service, root):
     with pytest.raises(CaveError, match=r"connection to minnie65_public: .*Check the server address"):
         MicronsCAVE(root, 1300, server_address="nowhere", token="x", progress=False)[0]
+    retries = CaveRetries(sleep=lambda _: None)
     with pytest.raises(CaveError, match=r"connection to minnie65_public: failed 6 times"):
-        replaced = CaveRetries(sleep=lambda _: None)
-        MicronsCAVE(root, 1300, server_address="http://127.0.0.1:1", token="x", progress=False, retries=replaced)[0]
+        MicronsCAVE(root, 1300, server_address="http://127.0.0.1:1", token="x", progress=False, retries=retries)[0]
 
 
 def test_a_silent_server_is_given_up(service, root):
@@ -394,7 +383,7 @@ def test_a_silent_server_is_given_up(service, root):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         retries = CaveRetries(tries=5, read_s=0.02, sleep=lambda _: None)
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with pytest.raises(CaveError, match="failed 5 times, .*Timeout"):
+        with pytest.raises(CaveError, match=r"failed 5 times, .*Timeout"):
             MicronsCAVE(root, 1300, server_address=address, token="x", progress=False, retries=retries)[0]
 
 

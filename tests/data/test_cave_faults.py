@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,9 @@ import pytest
 from graphcortex.data import CaveError, CaveRetries
 from graphcortex.data import _cave_parts as parts_module
 from graphcortex.data._cave_parts import Parts, Query
-from graphcortex.data._cave_retry import Lasting, Passing, Persistence, refusal
+from graphcortex.data._cave_retry import LastingError, PassingError, Persistence, refusal
 from tests.cave_server import FAULTS, Service, small_tables
-from tests.data._cave import TOKEN, content, dataset
-from tests.data.test_cave import alone  # noqa: F401
+from tests.data._cave import TOKEN, alone, content, dataset  # noqa: F401
 
 pytest.importorskip("caveclient", reason="caveclient is not installed: pip install 'graphcortex[cave]'")
 
@@ -125,18 +125,19 @@ def test_random_sequences_of_faults_end_in_the_graph_or_in_one_error(group, serv
         rng = random.Random(seed)
         faults, _ = random_faults(rng)
         root = tmp_path / f"cache-{seed}"
-        service.limit = rng.choice([200_000, 60])
+        service.limit = rng.choice([200_000, 200_000, 60])
         service.faults.extend(faults)
         del service.requests[:]
+        failed = ""
         try:
             graph = dataset(service, root, block=9, rng=seed)[0]
-            done = True
         except CaveError as error:
-            done = False
-            assert str(error).startswith("CAVE, "), error
-            assert "inished parts are kept" in str(error), error
+            failed = str(error)
+        done = not failed
         ends[done] += 1
         if not done:
+            assert failed.startswith("CAVE, ")
+            assert "inished parts are kept" in failed
             service.faults.clear()
             kept = finished(root) if root.exists() else {}
             del service.requests[:]
@@ -181,18 +182,18 @@ def test_the_server_is_granted_the_pause_it_asks_for(service, tmp_path):
 def test_a_pause_may_be_a_date():
     moment = datetime.now(timezone.utc) + timedelta(seconds=40)
     found = refusal(503, "", {"Retry-After": moment.strftime("%a, %d %b %Y %H:%M:%S GMT")})
-    assert isinstance(found, Passing)
+    assert isinstance(found, PassingError)
     assert 30 < found.after <= 40
     for value in ("", "soon", "-5", "Mon, 01 Jan 2001 00:00:00 GMT"):
         assert refusal(503, "", {"Retry-After": value}).after == 0
 
 
 def test_a_hidden_refusal_must_stand_at_the_start():
-    assert isinstance(refusal(500, "410 Gone: version", {}), Lasting)
-    assert isinstance(refusal(500, "no row 410 Gone", {}), Passing)
-    assert isinstance(refusal(500, "4100 rows lost", {}), Passing)
-    assert isinstance(refusal(502, "410 Gone", {}), Passing)
-    assert isinstance(refusal(500, "429 Too Many", {}), Passing)
+    assert isinstance(refusal(500, "410 Gone: version", {}), LastingError)
+    assert isinstance(refusal(500, "no row 410 Gone", {}), PassingError)
+    assert isinstance(refusal(500, "4100 rows lost", {}), PassingError)
+    assert isinstance(refusal(502, "410 Gone", {}), PassingError)
+    assert isinstance(refusal(500, "429 Too Many", {}), PassingError)
 
 
 def test_errors_of_our_own_are_not_repeated():
@@ -209,7 +210,7 @@ def test_errors_of_our_own_are_not_repeated():
 
 @pytest.mark.parametrize("bad", [{"tries": 4}, {"first_s": -1}, {"read_s": 0}, {"longest_s": float("nan")}])
 def test_settings_that_do_not_fit(bad):
-    with pytest.raises(ValueError, match="must be .*got"):
+    with pytest.raises(ValueError, match=r"must be .*got"):
         CaveRetries(**bad)
 
 
@@ -259,7 +260,7 @@ def test_halves_cover_the_whole_once_and_end():
     assert sorted(leaves) == [(post, pre) for post in (1, 2, 3) for pre in (7, 8)]
     ranges = [part.ids for part in QUERY.halves()]
     assert ranges[0][0] == 0
-    assert all(one[1] == two[0] for one, two in zip(ranges, ranges[1:], strict=False))
+    assert all(one[1] == two[0] for one, two in pairwise(ranges))
     assert ranges[-1][1] == 2**63 - 1
     one = Query("s", 1, "t", (), (), (5, 8))
     assert [half.ids for half in one.halves()] == [(5, 6), (6, 8)]
@@ -310,7 +311,7 @@ def test_leftovers_are_swept_once_they_are_old(tmp_path):
         path.write_bytes(b"half")
         os.utime(path, (path.stat().st_mtime - age,) * 2)
     Parts(tmp_path).sweep()
-    assert [path.name for path in tmp_path.iterdir()] == [".new.part"]
+    assert [path.name for path in tmp_path.glob(".*")] == [".new.part"]
 
 
 class Killed(BaseException):
@@ -342,63 +343,65 @@ class DyingOs:
 
 
 def test_killed_between_any_two_file_operations(service, whole, tmp_path, monkeypatch):
-    """In one process: a first run dies at each of its file operations in turn, and the next run completes the cache."""
-    counting = DyingOs(10**9)
-    monkeypatch.setattr(parts_module, "os", counting)
-    dataset(service, tmp_path / "counted", block=9)[0]
-    total = 10**9 - counting.left
-    assert total > 60
-    root = tmp_path / "cache"
-    for last in range(total):
-        # All but the last few parts are there already: each operation of the run is still met, in less time.
-        monkeypatch.setattr(parts_module, "os", DyingOs(last))
-        with pytest.raises(Killed):
-            dataset(service, root / str(last), block=9)[0]
-        monkeypatch.setattr(parts_module, "os", os)
-        if last % 6 == 0 or last > total - 12:
-            assert content(dataset(service, root / str(last), block=9)[0], tmp_path / "graph.pt") == whole
-        else:
-            check_cache(root / str(last), tmp_path / "counted")
+    """In one process: 200 runs, each of which dies at another of the seven steps that store a part; then one that ends.
+
+    A run that dies at its seventh step has stored one part, so that every part is met at every step.
+    """
+    service.limit = 60
+    dataset(service, tmp_path / "complete", block=9)[0]
+    kills = rounds = 0
+    while kills < 200 or rounds < 2:
+        root = tmp_path / str(rounds)
+        monkeypatch.setattr(parts_module, "os", DyingOs(kills % 7))
+        try:
+            graph = dataset(service, root, block=9)[0]
+        except Killed:
+            kills += 1
+            check_cache(root, tmp_path / "complete")
+            continue
+        assert content(graph, tmp_path / "graph.pt") == whole
+        check_cache(root, tmp_path / "complete")
+        rounds += 1
 
 
 def check_cache(root: Path, complete: Path) -> None:
     """Check that every file that has its name is whole: it is that of the complete cache."""
+    expected = {path.name: path.read_bytes() for path in complete.rglob("*") if path.is_file()}
     for path in root.rglob("*"):
         if path.is_file() and path.suffix != ".part":
-            (other,) = complete.rglob(path.name)
-            assert path.read_bytes() == other.read_bytes()
+            assert path.read_bytes() == expected[path.name]
 
 
 # --- processes
 
 
-def crew(service: Service, folder: Path, *arguments: str) -> subprocess.Popen:
-    here = Path(__file__).resolve()
-    command = [sys.executable, "-W", "ignore", "-m", "tests.data._cave_crew", service.address, str(folder), *arguments]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+@pytest.fixture(scope="module")
+def crew(service, tmp_path_factory) -> tuple[Path, dict]:
+    """Let processes work on caches, many killed and some together; return their folder and what became of them."""
+    folder, here = tmp_path_factory.mktemp("crew"), Path(__file__).resolve()
+    service.faults.clear()
+    service.limit = 200_000
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HOME": str(folder), "NO_PROXY": "127.0.0.1"}
     environment["PYTHONPATH"] = os.pathsep.join([str(here.parents[2]), environment.get("PYTHONPATH", "")])
-    return subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder
-    )
+    command = [sys.executable, "-W", "ignore", "-m", "tests.data._cave_crew", service.address, str(folder), "40", "4"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder, json.loads(done.stdout)
 
 
-def test_processes_killed_at_random_moments_leave_what_the_next_completes(service, whole, tmp_path):
-    done = crew(service, tmp_path, "kills", "60")
-    out, errors = done.communicate(timeout=200)
-    assert done.returncode == 0, errors
-    result = json.loads(out)
-    assert result["kills"] >= 60
-    assert result["rounds"] >= 3
-    graphs = sorted(tmp_path.glob("graph-*.pt"))
-    assert len(graphs) == result["rounds"]
+def test_processes_killed_at_random_moments_leave_what_the_next_completes(crew, whole):
+    folder, result = crew
+    assert result["kills"] >= 40
+    graphs = sorted(folder.glob("killed-*.pt"))
+    assert len(graphs) == result["rounds"] >= 2
     assert all(path.read_bytes() == whole for path in graphs)
 
 
-def test_two_processes_on_one_cache(service, whole, tmp_path):
-    done = crew(service, tmp_path, "together", "4")
-    out, errors = done.communicate(timeout=200)
-    assert done.returncode == 0, errors
-    assert json.loads(out) == [0] * 8
-    graphs = sorted(tmp_path.glob("graph-*.pt"))
+def test_two_processes_on_one_cache(crew, whole):
+    folder, result = crew
+    assert result["together"] == [0] * 8
+    graphs = sorted(folder.glob("together-*.pt"))
     assert len(graphs) == 8
     assert all(path.read_bytes() == whole for path in graphs)
+    for place in range(4):
+        finished(folder / f"cache-together-{place}")
