@@ -11,6 +11,7 @@ import argparse
 import json
 import re
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -46,6 +47,7 @@ class Service:
     faults: deque[str] = field(default_factory=deque)
     requests: list[tuple[str, dict]] = field(default_factory=list)
     login: str = "/login"
+    latency: float = 0.0
 
     def __post_init__(self):
         self._lock = threading.Lock()
@@ -104,6 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
         service.requests.append((self.path, body))
         if url.path == "/login":
             return self._send(200, b"<!doctype html><title>Sign in</title>", "text/html")
+        time.sleep(service.latency)
         fault = service.next_fault()
         if fault not in ("", "ok", "truncate", "corrupt", "garbled", "untyped"):
             return self._fail(fault)
@@ -285,7 +288,7 @@ def small_tables(seed: int = 0, nuclei: int = 60, synapses: int = 900) -> dict[s
         50_000,
         session=rng.choice([4, 6, 9], M),
         scan_idx=rng.choice([2, 7], M),
-        unit_id=rng.permutation(9_000)[:M] + 1,
+        unit_id=rng.permutation(max(9_000, M))[:M] + 1,
         field=rng.integers(1, 5, M),
         residual=rng.uniform(0, 12, M),
         score=rng.uniform(-5, 20, M),
