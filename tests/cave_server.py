@@ -413,8 +413,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of minnie65-functional-graph; else a small made-up cortex")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--limit", type=int, default=200_000, help="rows of an answer")
+    parser.add_argument("--nuclei", type=int, default=60, help="of the made-up cortex")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds before an answer")
     options = parser.parse_args()
-    service = Service(real_tables(options.data) if options.data else small_tables(), limit=options.limit)
+    made_up = {"nuclei": options.nuclei, "synapses": 40 * options.nuclei}
+    tables = real_tables(options.data) if options.data else small_tables(**made_up)
+    service = Service(tables, limit=options.limit, latency=options.latency)
     if options.port:
         service.server.server_close()
         service.server = _Server(("127.0.0.1", options.port), _Handler)
