@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from graphcortex.data._cave_retry import CaveError, CaveRetries
 from graphcortex.data._download import DownloadError
 from graphcortex.data._unpickle import DataFileError, UnsafeFileError
 from graphcortex.data._validate import ConnectomeError
+from graphcortex.data.cave import MicronsCAVE
 from graphcortex.data.connectome import Connectome
 from graphcortex.data.fields import MicronsFields
 from graphcortex.data.schema import SCHEMA, Field
@@ -24,6 +26,8 @@ from graphcortex.data.transforms import (
 
 __all__ = [
     "SCHEMA",
+    "CaveError",
+    "CaveRetries",
     "Connectome",
     "ConnectomeError",
     "CortexParameters",
@@ -33,7 +37,11 @@ __all__ = [
     "DownloadError",
     "ErdosRenyi",
     "Field",
+<<<<<<< HEAD
     "Lattice",
+=======
+    "MicronsCAVE",
+>>>>>>> 36761acd6f3456210b0301147d690c7a5c5e9aad
     "MicronsFields",
     "MinSynapses",
     "RenameNeurons",

@@ -48,7 +48,7 @@ from graphcortex.metrics.wiring_length import wiring_length_of
 DENSE = 0.5
 """A graph of more than this share of all pairs is looked at through its strongest tenth, unless told otherwise."""
 
-_FEW_NULLS = 10  # of lattices, and of random graphs for one number: they hardly vary
+_FEW_NULLS = 5  # of lattices, and of random graphs for one number: they hardly vary
 _MOST_PERMUTATIONS, _FEWEST_PERMUTATIONS, _EDGES_OF_MOST = 1000, 20, 100_000
 _KDE_UP_TO = 1_000_000  # weights; more are binned
 
