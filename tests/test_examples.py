@@ -209,7 +209,6 @@ def test_the_large_network_pays_for_communicability():
     assert "choose --parallel data or none" in done.stderr
 
 
-<<<<<<< HEAD
 def test_a_metric_of_ones_own_is_tested_and_mistakes_are_shown(tmp_path):
     command = [sys.executable, str(EXAMPLES / "property_test_your_metric.py")]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -232,7 +231,8 @@ def test_each_claim_of_the_tested_metric_can_fail(monkeypatch):
     monkeypatch.setattr(module, "complaint", lambda metric, graph: "")
     with pytest.raises(NoSuchExample):
         module.smallest_counterexample(module.guarded)
-=======
+
+
 CAVE_MISSING = importlib.util.find_spec("caveclient") is None
 
 
@@ -285,4 +285,3 @@ def test_the_claims_about_cave_can_fail():
     for wrong in (far, loop, unnamed):
         with pytest.raises(AssertionError):
             check(wrong, wrong)
->>>>>>> 36761acd6f3456210b0301147d690c7a5c5e9aad

@@ -37,11 +37,8 @@ __all__ = [
     "DownloadError",
     "ErdosRenyi",
     "Field",
-<<<<<<< HEAD
     "Lattice",
-=======
     "MicronsCAVE",
->>>>>>> 36761acd6f3456210b0301147d690c7a5c5e9aad
     "MicronsFields",
     "MinSynapses",
     "RenameNeurons",
