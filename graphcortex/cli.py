@@ -1,19 +1,26 @@
 """The command line: thin, over the same configuration as the examples.
 
-``python -m graphcortex.cli run`` trains, measures and draws; ``fetch`` downloads fields; ``info`` describes one.
+``python -m graphcortex.cli run`` trains, measures and draws; ``metrics`` says all that can be said of what was learned; ``fetch``
+downloads fields; ``info`` describes one.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
+from graphcortex._checks import check_count
 from graphcortex._optional import MissingDependencyError, require
 from graphcortex.data import MicronsFields
 from graphcortex.data._download import released_files
+from graphcortex.metrics import Nulls
 from graphcortex.study import StudyConfig, StudyResults, run_study
 from graphcortex.study.config import default_data_root
+from graphcortex.study.store import write_text
 
 _DESCRIPTION = "Turn a cortical connectome into trained recurrent networks, and read what they learned."
 
@@ -34,6 +41,46 @@ def run(config: StudyConfig) -> StudyResults:
     figures = write_figures(results)
     print(f"{results.folder}: table.csv, runs.csv, learned weights in runs/, {len(figures)} figures in figures/")
     return results
+
+
+@dataclass(frozen=True)
+class MetricsConfig(StudyConfig):
+    """Print every metric of what each run of a study learned, beside random graphs. Missing runs are trained first.
+
+    The results folder gets ``metrics.csv``, a row per run and metric.
+
+    Attributes:
+        nulls: Random graphs of the same degrees that each metric is compared with.
+    """
+
+    nulls: int = 100
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_count(self.nulls, "nulls")
+
+
+def metrics(config: MetricsConfig) -> pd.DataFrame:
+    """Print every metric of what each run learned, and write them to ``metrics.csv``.
+
+    Args:
+        config: Which runs, and how many random graphs.
+
+    Returns:
+        A row per run and metric.
+    """
+    results = run_study(config)
+    tables = []
+    for key in config.run_keys():
+        found = results.summary(key, null=Nulls("degree", config.nulls, cache=results.folder / "nulls"))
+        print(f"\n{key}\n{found}", flush=True)
+        names = {"task": key.task, "variant": str(key.variant), "recurrence": key.recurrence, "seed": key.seed}
+        table = found.to_dataframe().rename(columns={"seed": "metric_seed"}).reset_index()
+        tables.append(table.assign(**names)[[*names, *table.columns]])
+    table = pd.concat(tables, ignore_index=True)
+    write_text(results.folder / "metrics.csv", table.to_csv(index=False))
+    print(f"\n{results.folder}: metrics.csv")
+    return table
 
 
 def run_example(default: StudyConfig, description: str, argv: Sequence[str] | None = None) -> StudyResults:
@@ -101,9 +148,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def work() -> None:
         tyro = require("tyro", "study", "the command line")
-        commands = {"run": StudyConfig, "fetch": fetch, "info": info}
+        commands = {"run": StudyConfig, "metrics": MetricsConfig, "fetch": fetch, "info": info}
         config = tyro.extras.subcommand_cli_from_dict(commands, args=argv, prog="graphcortex", description=_DESCRIPTION)
-        if isinstance(config, StudyConfig):
+        if isinstance(config, MetricsConfig):
+            metrics(config)
+        elif isinstance(config, StudyConfig):
             run(config)
 
     return _guarded(work)

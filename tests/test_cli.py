@@ -56,8 +56,9 @@ def refused(capsys, *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("command", "mentioned"),
     {
-        "": ["run", "fetch", "info"],
+        "": ["run", "metrics", "fetch", "info"],
         "run": OPTIONS,
+        "metrics": [*OPTIONS, "--nulls"],
         "fetch": ["--fields", "--data-root"],
         "info": ["--field", "--data-root"],
     }.items(),
@@ -106,6 +107,22 @@ def test_run_trains_prints_the_table_and_says_what_it_wrote(small, capsys, tmp_p
         "table.csv",
     ]
     assert len(pd.read_csv(out / "runs.csv")) == 1
+
+
+def test_metrics_says_everything_of_what_was_learned(small, capsys, tmp_path):
+    assert cli.main(["metrics", *small, "--nulls", "3"]) == 0
+    said = capsys.readouterr().out
+    for name in ("go_nogo W free seed 0", "modularity", "small world propensity", "wiring length", "anatomy auc"):
+        assert name in said
+    table = pd.read_csv(tmp_path / "out" / "metrics.csv").set_index("metric")
+    assert (table["variant"] == "W").all()
+    assert table.loc["modularity", "num_nulls"] == 3
+    again = cli.main(["metrics", *small, "--nulls", "3"]), capsys.readouterr().out
+    assert again == (0, said), "the same command finds the run and its random graphs, and says the same"
+
+
+def test_metrics_without_random_graphs_are_refused(small, capsys):
+    assert "nulls must be a whole number of at least 1, got 0" in refused(capsys, "metrics", *small, "--nulls", "0")
 
 
 def test_options_reach_the_study(monkeypatch, tmp_path):

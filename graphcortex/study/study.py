@@ -7,12 +7,16 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
+from torch_geometric.data import Data
 from tqdm import tqdm
 
 from graphcortex.data import Connectome
+from graphcortex.kernels import complete_edge_index
+from graphcortex.metrics import Summary, summary
 from graphcortex.study.config import StudyConfig
 from graphcortex.study.run import RunKey, run_one
 from graphcortex.study.store import Store, write_text
@@ -49,6 +53,28 @@ class StudyResults:
         keys = [key for key in self.config.run_keys() if key.task == task]
         parts = [self.store.load(key).history.assign(variant=str(key.variant), seed=key.seed) for key in keys]
         return pd.concat(parts, ignore_index=True)
+
+    def learned_graph(self, key: RunKey) -> Data:
+        """Return what one run learned, as a plain graph of all pairs of neurons.
+
+        Returns:
+            ``edge_index`` ``(2, N * N)``, ``edge_weight`` ``(N * N,)``, ``pos`` ``(N, 3)`` in um and ``num_nodes``.
+        """
+        weight, num_nodes = self.store.load(key).weights["rnn.edge_weight"], self.connectome.num_neurons
+        edge_index = complete_edge_index(num_nodes)
+        return Data(edge_index=edge_index, edge_weight=weight, pos=self.connectome.pos, num_nodes=num_nodes)
+
+    def summary(self, key: RunKey, **options: Any) -> Summary:
+        """Compute every metric that applies to what one run learned, with its relations to wiring and activity.
+
+        Args:
+            key: One of the runs.
+            **options: What :func:`graphcortex.metrics.summary` takes besides the graph.
+        """
+        given: dict[str, Any] = {"anatomy": self.connectome.synapses.edge_index}
+        if self.connectome.has_coactivity and "correlation" in self.connectome.coactivity:
+            given["similarity"] = self.connectome.coactivity_matrix("correlation")
+        return summary(self.learned_graph(key), **given | options)
 
     def __str__(self) -> str:
         return format_table(self.table)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 
-from graphcortex.kernels import complete_edge_index
 from graphcortex.metrics import modularity, strongest_edges
 from graphcortex.study import RunKey, StudyResults
 from graphcortex.tasks import get_task
@@ -45,14 +44,13 @@ def write_figures(results: StudyResults, *, suffix: str = ".png") -> list[Path]:
 
 
 def _learned_graph(results: StudyResults, key: RunKey, folder: Path, suffix: str) -> list[Path]:
-    weight = results.store.load(key).weights["rnn.edge_weight"]
-    n = results.connectome.num_neurons
-    edge_index = complete_edge_index(n)
+    graph = results.learned_graph(key)
+    edge_index, weight, n = graph.edge_index, graph.edge_weight, graph.num_nodes
     membership = None
     if bool(torch.isfinite(weight).all()):
         membership = modularity(strongest_edges(edge_index, weight, n), None, n, method="fast_greedy").membership
     title = f"{key.task}, {key.variant}, {key.recurrence} recurrence, seed {key.seed}"
-    space = plot_learned_graph(results.connectome.pos, edge_index, weight, membership=membership, title=title)
+    space = plot_learned_graph(graph.pos, edge_index, weight, membership=membership, title=title)
     matrix = plot_matrix(edge_index, weight, n, membership=membership, title=title)
     return [
         save_figure(space, folder / f"{key.variant.slug}-space{suffix}"),
