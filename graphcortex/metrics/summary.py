@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -53,7 +53,7 @@ _MOST_PERMUTATIONS, _FEWEST_PERMUTATIONS, _EDGES_OF_MOST = 1000, 20, 100_000
 _KDE_UP_TO = 1_000_000  # weights; more are binned
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Summary(Mapping[str, Result]):
     """What was measured of a graph: a mapping from names to results, printed as a table.
 
@@ -65,7 +65,7 @@ class Summary(Mapping[str, Result]):
 
     results: dict[str, Result]
     about: dict[str, Any]
-    seconds: dict[str, float] = field(repr=False)
+    seconds: dict[str, float]
 
     def __getitem__(self, name: str) -> Result:
         """Return one metric."""
@@ -91,29 +91,72 @@ class Summary(Mapping[str, Result]):
 
     def __str__(self) -> str:
         """Return the table as text."""
-        says = [", ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in self.about.items())]
-        says.append(f"{'':26}{'value':>12}{'null':>24}{'z':>9}{'p':>8}")
+        says = [*_heading(self.about), f"{'':30}{'value':>10}{'null':>22}{'z':>9}{'p':>8}"]
         for name, found in self.results.items():
             null = ""
             if found.num_nulls and not math.isnan(found.null_mean):
-                null = f"{_short(found.null_mean)} ± {_short(found.null_sd)}"
+                null = f"{_short(found.null_mean)} ± {_short(found.null_sd, 2)}"
             z = "" if math.isnan(found.z) else f"{found.z:.1f}"
             p = getattr(found, "p_value", math.nan)
             p = "" if math.isnan(p) else f"{p:.3f}"
-            line = f"{name.replace('_', ' '):26}{_short(found.value):>12}{null:>24}{z:>9}{p:>8}"
+            line = f"{_label(name):30}{_short(found.value):>10}{null:>22}{z:>9}{p:>8}"
             says.append(f"{line}  {found.reason}".rstrip())
         return "\n".join(says)
+
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         return self.to_dataframe().to_html(float_format=_short, na_rep="")
 
 
-def _short(value: Any) -> str:
+_SAYS = {
+    "weight_entropy": "bit",
+    "eigenvalue_outliers": "count",
+    "singular_value_entropy": "bit",
+    "clustering": "mean",
+    "assortativity": "degree",
+    "rich_club": "largest ratio",
+    "coreness": "largest",
+    "motifs": "share closed",
+    "participation": "mean",
+    "hubs": "share",
+    "spectral_entropy": "bit",
+    "small_worldness": "sigma",
+    "wiring_length": "mean, um",
+    "length_distribution": "W1, um",
+    "initial_overlap": "Jaccard",
+}
+
+
+def _label(name: str) -> str:
+    says = name.replace("_", " ")
+    return f"{says} ({_SAYS[name]})" if name in _SAYS else says
+
+
+def _heading(about: Mapping[str, Any]) -> list[str]:
+    """Say in words what graph this is, what of it is wiring, and what the columns are."""
+    neurons, edges = (f"{about[name]:,}" for name in ("neurons", "edges"))
+    if "wiring" not in about:
+        return [f"{neurons} neurons, {edges} edges"]
+    chosen = "" if about["quantile"] == 0 else f" (the quantile {about['quantile']:g})"
+    form = "weighted" if about["weighted"] else "unweighted"
+    says = [
+        f"{neurons} neurons, {edges} edges; wiring: {about['wiring']:,} edges with |w| > {_short(about['threshold'])}{chosen}, "
+        f"density {_short(about['density'])}, {form}"
+    ]
+    if "null" in about:
+        says.append(
+            f"null: mean ± sd over random graphs ({about['null']}) or, where there is a p, over permutations; z in units of sd"
+        )
+    return says
+
+
+def _short(value: Any, digits: int = 4) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
         return str(value)
-    if isinstance(value, (int, np.integer)):
-        return f"{value:,}"
-    return "-" if math.isnan(value) else f"{value:.4g}"
+    if isinstance(value, (int, np.integer)) or (math.isfinite(value) and abs(value) >= 10**digits):
+        return f"{value:,.0f}"
+    return "-" if math.isnan(value) else f"{value:.{digits}g}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,9 +185,7 @@ class _Subject:
     @cached_property
     def threshold(self) -> float:
         """The size that an edge of the wiring has to exceed."""
-        if self.edge_weight is None or self.edge_weight.numel() == 0 or self.quantile == 0:
-            return 0.0
-        return float(np.quantile(self.edge_weight.detach().double().abs().cpu().numpy(), self.quantile))
+        return _quantile(self.edge_weight, self.quantile)
 
     @cached_property
     def directed(self) -> SimpleGraph:
@@ -219,7 +260,13 @@ _RELATIONS: dict[str, Callable[[_Subject], Result]] = {
     "like_to_like": lambda s: like_to_like(
         *s.signed, similarity=s.similarity, features=s.features, threshold=s.threshold, **s.permuted
     ),
-    "initial_overlap": lambda s: graph_overlap(*s.signed, *s.initial, threshold=s.threshold, **s.permuted),
+    "initial_overlap": lambda s: graph_overlap(
+        *s.signed,
+        *s.initial,
+        threshold=s.threshold,
+        other_threshold=_quantile(s.initial[1], s.quantile),
+        **s.permuted,
+    ),
     "anatomy_auc": lambda s: anatomy_auc(*s.signed, s.anatomy, **s.permuted),
 }
 
@@ -261,7 +308,8 @@ def summary(
         similarity: Functional similarity of each pair of neurons, shape ``(N, N)``, or of each edge, shape ``(E,)``, see
             :func:`like_to_like`.
         features: In its place, the response features of each neuron, shape ``(N, F)``.
-        initial: The graph before learning, in any of the forms of ``graph``.
+        initial: The graph before learning, in any of the forms of ``graph``. Its wiring is what exceeds the same quantile of its
+            own weights.
         anatomy: Anatomical connections that the weights may predict, shape ``(2, A)``.
         null: The random graphs: a name of :data:`graphcortex.graphs.NULL_MODELS`, :class:`Nulls`, or None for none; without them
             small-worldness is left out.
@@ -338,6 +386,13 @@ def _check(edge_index: EdgeIndex, edge_weight: EdgeValues | None, num_nodes: int
         check_edge_index(edge_index, check_count(num_nodes, "num_nodes"))
     else:
         check_graph(edge_index, edge_weight, num_nodes)
+
+
+def _quantile(edge_weight: EdgeValues | None, quantile: float) -> float:
+    """Return the size below which that share of the weights lies; 0 for none."""
+    if edge_weight is None or edge_weight.numel() == 0 or quantile == 0:
+        return 0.0
+    return float(np.quantile(edge_weight.detach().double().abs().cpu().numpy(), quantile))
 
 
 def _usual_quantile(edge_index: EdgeIndex, num_nodes: int) -> float:
