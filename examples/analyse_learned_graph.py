@@ -16,7 +16,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from graphcortex import GraphRNN, SyntheticCortex, TaskClassifier, complete_edge_index, edge_length, viz
-from graphcortex.metrics import Evolution, Nulls, compare, rich_club, summary
+from graphcortex.metrics import Evolution, Nulls, compare, rich_club, strongest_edges, summary
 from graphcortex.tasks import GoNoGo
 
 NUM_NEURONS, BATCHES, TRIALS = 100, 20, 64
@@ -50,7 +50,7 @@ def draw(out, rnn, pos, table, found, nulls):
     """Write all figures; return their files."""
     graph = (rnn.edge_index, rnn.edge_weight.detach(), rnn.num_nodes)
     modules, above = found["modularity"].membership, found.about["threshold"]
-    club = rich_club(*graph, threshold=above, null=nulls)
+    club = rich_club(strongest_edges(*graph), None, rnn.num_nodes, null=nulls)
     figures = {
         "evolution": viz.plot_evolution(table),
         "spectrum": viz.plot_spectrum(*graph),
