@@ -5,7 +5,8 @@
 
 Trains a network of 100 neurons at the positions of a synthetic cortex on Go/NoGo. Each connection loses a little of its size at
 every step, in proportion to its length, and ends at zero where the task does not hold it. Metrics are recorded on the way, the
-graph is put beside random ones and beside the graph before learning, and figures are written to --out. Takes half a minute on one core.
+graph is put beside random ones and beside the graph before learning, and figures are written to --out.
+Takes half a minute on one core.
 """
 
 # %% What to run

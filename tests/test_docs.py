@@ -31,7 +31,9 @@ def test_the_code_of_a_page_runs_and_prints_what_is_shown(page, tmp_path, monkey
         with contextlib.redirect_stdout(printed):
             exec(compile(block["code"], f"{page}, block {number}", "exec"), namespace)
         if block["shown"]:
-            assert form(printed.getvalue()) == form(block["shown"]), f"{page}, block {number}, now prints:\n{printed.getvalue()}"
+            assert form(printed.getvalue()) == form(block["shown"]), (
+                f"{page}, block {number}, now prints:\n{printed.getvalue()}"
+            )
     for name, test in list(namespace.items()):
         if name.startswith("test_"):
             settings(max_examples=10)(test)()

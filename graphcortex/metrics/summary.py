@@ -68,8 +68,18 @@ class Summary(Mapping[str, Result]):
     seconds: dict[str, float]
 
     def __getitem__(self, name: str) -> Result:
-        """Return one metric."""
+        """Return one metric.
+
+        Raises:
+            KeyError: If there is none of that name; it lists those there are.
+        """
+        if name not in self.results:
+            raise KeyError(f"{name!r} is none of the metrics here: {', '.join(self.results)}")
         return self.results[name]
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether there is a metric of that name."""
+        return name in self.results
 
     def __iter__(self) -> Iterator[str]:
         """Go through the names."""
@@ -269,8 +279,14 @@ _RELATIONS: dict[str, Callable[[_Subject], Result]] = {
     ),
     "anatomy_auc": lambda s: anatomy_auc(*s.signed, s.anatomy, **s.permuted),
 }
-
-
+_NEEDS = {
+    **dict.fromkeys(_WEIGHTS, "weights"),
+    **dict.fromkeys(_SMALL_WORLD, "null"),
+    **dict.fromkeys(_SPACE, "pos"),
+    "like_to_like": "similarity or features",
+    "initial_overlap": "initial",
+    "anatomy_auc": "anatomy, and weights",
+}
 _AT_THRESHOLD = {*_WIRING, *_SMALL_WORLD, *_SPACE}
 
 
@@ -353,9 +369,7 @@ def summary(
     check_number(subject.quantile, "quantile", minimum=0, maximum=1)
     wanted = _applicable(subject)
     if only is not None:
-        unknown = sorted(set(only) - set(wanted))
-        if unknown:
-            raise ValueError(f"only must name metrics that apply here, {', '.join(wanted)}; got {', '.join(unknown)}.")
+        _check_only(only, wanted)
         wanted = {name: compute for name, compute in wanted.items() if name in only}
     if edge_weight is not None:
         not_finite = int((~torch.isfinite(edge_weight)).sum())
@@ -376,7 +390,7 @@ def _parts(graph: Any) -> tuple[EdgeIndex, EdgeValues | None, int, torch.Tensor 
     if not hasattr(graph, "edge_index") or getattr(graph, "num_nodes", None) is None:
         raise ValueError(
             "graph must have edge_index, edge_weight and num_nodes, be a connectome, or be the three in a tuple; "
-            f"got {type(graph).__name__}."
+            f"got {type(graph).__name__}. The graph of a matrix W is (W.nonzero().T, W[W != 0], len(W))."
         )
     return graph.edge_index, getattr(graph, "edge_weight", None), graph.num_nodes, getattr(graph, "pos", None)
 
@@ -414,6 +428,15 @@ def _applicable(subject: _Subject) -> dict[str, Callable[[_Subject], Result]]:
         "anatomy_auc": subject.anatomy is not None and subject.edge_weight is not None,
     }
     return wanted | {name: compute for name, compute in _RELATIONS.items() if given[name]}
+
+
+def _check_only(only: Collection[str], wanted: Collection[str]) -> None:
+    if isinstance(only, str):
+        raise ValueError(f"only must be a list of names, got the string {only!r}; write [{only!r}].")
+    unknown = sorted(set(only) - set(wanted))
+    if unknown:
+        got = ", ".join(f"{name} (which needs {_NEEDS[name]})" if name in _NEEDS else str(name) for name in unknown)
+        raise ValueError(f"only must name metrics that apply here, got {got}; there are {', '.join(wanted)}.")
 
 
 def _compute(
