@@ -39,7 +39,9 @@ def test_the_code_of_a_page_runs_and_prints_what_is_shown(page, tmp_path, monkey
             settings(max_examples=10)(test)()
 
 
-@pytest.mark.parametrize("page", [*PAGES, "docs/architecture.md", "docs/communicability.md", "docs/reproduction.md"])
+@pytest.mark.parametrize(
+    "page", [*PAGES, "docs/architecture.md", "docs/cave.md", "docs/communicability.md", "docs/reproduction.md"]
+)
 def test_links_of_a_page_lead_somewhere(page):
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / page).read_text())
     missing = [link for link in links if not ((ROOT / page).parent / link).exists()]

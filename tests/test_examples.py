@@ -278,3 +278,57 @@ def test_each_claim_of_the_analysis_can_fail():
     ):
         with pytest.raises(AssertionError):
             check(**good | bad)
+
+
+CAVE_MISSING = importlib.util.find_spec("caveclient") is None
+
+
+def from_cave(*options: str, **environment: str) -> subprocess.CompletedProcess:
+    if CAVE_MISSING:
+        pytest.skip("caveclient is not installed: pip install 'graphcortex[cave]'")
+    inherited = {name: value for name, value in os.environ.items() if name != "GRAPHCORTEX_DATA"}
+    return subprocess.run(
+        [sys.executable, str(EXAMPLES / "microns_from_cave.py"), *options],
+        env={**inherited, "OMP_NUM_THREADS": "1", "NO_PROXY": "127.0.0.1", **environment},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+
+
+def test_a_connectome_comes_from_a_cave_of_this_machine(tmp_path):
+    text = said(from_cave("--root", str(tmp_path), GRAPHCORTEX_DATA=str(tmp_path), HOME=str(tmp_path)))
+    assert "a made-up cortex" in text
+    assert "synapses of minnie65_public version 117" in text
+    assert list(tmp_path.glob("minnie65_public/v117/synapses_pni_2-*.split")), "no answer was cut off"
+
+
+@pytest.mark.real_data
+def test_a_connectome_of_real_wiring_comes_from_a_cave_of_this_machine(microns_root):
+    text = said(from_cave(GRAPHCORTEX_DATA=str(microns_root.parent)))
+    assert "real wiring" in text
+    assert "median distance of joined neurons" in text
+
+
+def test_the_claims_about_cave_can_fail():
+    from graphcortex.data import Connectome
+
+    def made(pos, edges, roots):
+        count = np.ones(len(edges[0]), dtype=int)
+        return Connectome.from_arrays(np.array(pos), np.array(edges), count, root_id=roots, provenance={"version": 1})
+
+    check = example("microns_from_cave").check
+    good = made([[0.0, 0, 0], [9.0, 0, 0]], [[0], [1]], [5, 6])
+    check(good, good)
+    for other in (
+        made([[0.0, 0, 0], [9.0, 0, 0]], [[1], [0]], [5, 6]),
+        made([[0.0, 0, 0], [9.0, 0, 0]], [[0], [0]], [5, 6]),
+    ):
+        with pytest.raises(AssertionError):
+            check(good, other)
+    far = made([[0.0, 0, 0], [9000.0, 0, 0]], [[0], [1]], [5, 6])
+    loop = made([[0.0, 0, 0], [9.0, 0, 0]], [[0], [0]], [5, 6])
+    unnamed = made([[0.0, 0, 0], [9.0, 0, 0]], [[0], [1]], [0, 0])
+    for wrong in (far, loop, unnamed):
+        with pytest.raises(AssertionError):
+            check(wrong, wrong)

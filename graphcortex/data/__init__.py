@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from graphcortex.data._cave_retry import CaveError, CaveRetries
 from graphcortex.data._download import DownloadError
 from graphcortex.data._unpickle import DataFileError, UnsafeFileError
 from graphcortex.data._validate import ConnectomeError
+from graphcortex.data.cave import MicronsCAVE
 from graphcortex.data.connectome import Connectome
 from graphcortex.data.fields import MicronsFields
 from graphcortex.data.schema import SCHEMA, Field
@@ -24,6 +26,8 @@ from graphcortex.data.transforms import (
 
 __all__ = [
     "SCHEMA",
+    "CaveError",
+    "CaveRetries",
     "Connectome",
     "ConnectomeError",
     "CortexParameters",
@@ -34,6 +38,7 @@ __all__ = [
     "ErdosRenyi",
     "Field",
     "Lattice",
+    "MicronsCAVE",
     "MicronsFields",
     "MinSynapses",
     "RenameNeurons",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import partial
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -42,6 +43,10 @@ class PathStatistics(Result):
     path_length_error: float
     reachable: float
     num_sources: int
+
+
+# Several metrics of one graph need its shortest paths, which cost more than all else that they do.
+_SUMS: WeakKeyDictionary[SimpleGraph, dict[tuple[int, int], tuple[np.ndarray, ...]]] = WeakKeyDictionary()
 
 
 def path_statistics(
@@ -148,11 +153,14 @@ def path_statistics_by_source(
         return PathStatistics(
             reason="a single neuron has no distances", **dict.fromkeys(names, math.nan), **done
         ), np.empty(0)
-    if n == N and graph.weight is None:
-        inverse, length, pairs = _all_pairs(graph)
-    else:
-        nodes = np.arange(N) if n == N else np.sort(numpy_generator(seed).choice(N, n, replace=False))
-        inverse, length, pairs = _from_sources(graph, nodes)
+    known = _SUMS.setdefault(graph, {})
+    if (n, seed) not in known:
+        if n == N and graph.weight is None:
+            known[n, seed] = _all_pairs(graph)
+        else:
+            nodes = np.arange(N) if n == N else np.sort(numpy_generator(seed).choice(N, n, replace=False))
+            known[n, seed] = _from_sources(graph, nodes)
+    inverse, length, pairs = known[n, seed]
     unit = 1.0 if graph.weight is None or graph.num_edges == 0 else float(graph.weight.max())
     reason, path_length, moves = "", math.nan, np.full(n, math.nan)
     if pairs.any():

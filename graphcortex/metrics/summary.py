@@ -48,8 +48,9 @@ from graphcortex.metrics.wiring_length import wiring_length_of
 DENSE = 0.5
 """A graph of more than this share of all pairs is looked at through its strongest tenth, unless told otherwise."""
 
-_FEW_NULLS = 10  # of lattices, and of random graphs for one number: they hardly vary
+_FEW_NULLS = 5  # of lattices, and of random graphs for one number: they hardly vary
 _MOST_PERMUTATIONS, _FEWEST_PERMUTATIONS, _EDGES_OF_MOST = 1000, 20, 100_000
+_MOST_HUB_SOURCES, _FEWEST_HUB_SOURCES, _HUB_WORK = 256, 32, 150_000_000
 _KDE_UP_TO = 1_000_000  # weights; more are binned
 
 
@@ -217,6 +218,11 @@ class _Subject:
         return modularity_of(self.pairs, rng=self.seed)
 
     @property
+    def hub_sources(self) -> int:
+        """Sources of betweenness: fewer in large graphs, where each takes seconds."""
+        return max(min(_MOST_HUB_SOURCES, _HUB_WORK // max(self.pairs.num_edges, 1)), _FEWEST_HUB_SOURCES)
+
+    @property
     def permuted(self) -> dict[str, int]:
         number = self.num_permutations
         if number is None:
@@ -249,7 +255,7 @@ _WIRING: dict[str, Callable[[_Subject], Result]] = {
     "coreness": lambda s: coreness_of(s.pairs, null=s.null),
     "motifs": lambda s: motifs_of(s.arrows, null=s.null),
     "participation": lambda s: participation_of(s.pairs, membership=s.modules.membership, null=s.null),
-    "hubs": lambda s: hubs_of(s.pairs, membership=s.modules.membership, rng=s.seed),
+    "hubs": lambda s: hubs_of(s.pairs, membership=s.modules.membership, num_sources=s.hub_sources, rng=s.seed),
     "spectral_entropy": lambda s: spectral_entropy_of(s.pairs, rng=s.seed),
 }
 _SMALL_WORLD: dict[str, Callable[[_Subject], Result]] = {
