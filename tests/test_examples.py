@@ -233,6 +233,53 @@ def test_each_claim_of_the_tested_metric_can_fail(monkeypatch):
         module.smallest_counterexample(module.guarded)
 
 
+def analyse(tmp_path, *options: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, str(EXAMPLES / "analyse_learned_graph.py"), *options]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+def test_a_learned_graph_is_analysed_from_training_to_figures(tmp_path):
+    """All of it, with what it claims; with fewer random graphs, to save time."""
+    text = said(analyse(tmp_path, "--nulls", "20"))
+    assert "test accuracy 1.000" in text
+    for name in ("share_nonzero", "small worldness (sigma)", "initial overlap (Jaccard)", "z of before"):
+        assert name in text
+    names = ("evolution", "spectrum", "degree", "length", "rich-club", "matrix", "space")
+    assert {path.name for path in (tmp_path / "results" / "analysis").iterdir()} == {f"{name}.png" for name in names}
+
+
+def test_each_claim_of_the_analysis_can_fail():
+    check = example("analyse_learned_graph").check
+    good = {
+        "accuracy": 1.0,
+        "table": pd.DataFrame({"share_nonzero": [1.0, 0.2]}),
+        "found": {
+            "modularity": SimpleNamespace(z=20),
+            "small_worldness": SimpleNamespace(z=8),
+            "wiring_length": SimpleNamespace(p_value=0.001),
+        },
+        "both": pd.DataFrame(
+            {"before": [390.0, 0.2], "after": [260.0, 0.3], "z of before": [2.0, 1.0]},
+            index=["wiring_length", "modularity"],
+        ),
+    }
+    check(**good)
+    for bad in (
+        {"accuracy": 0.5},
+        {"table": good["table"] * 2},
+        {"found": good["found"] | {"modularity": SimpleNamespace(z=1)}},
+        {"found": good["found"] | {"small_worldness": SimpleNamespace(z=0)}},
+        {"found": good["found"] | {"wiring_length": SimpleNamespace(p_value=0.5)}},
+        {"both": good["both"].assign(after=390.0)},
+        {"both": good["both"].assign(**{"z of before": 9.0})},
+    ):
+        with pytest.raises(AssertionError):
+            check(**good | bad)
+
+
 CAVE_MISSING = importlib.util.find_spec("caveclient") is None
 
 
