@@ -298,6 +298,10 @@ METRICS = {
     "small_worldness": obeys(
         call=functools.partial(metrics.small_worldness, num_nulls=5), **UNDIRECTED, bounds=(0, math.inf)
     ),
+    "small_worldness: matched": obeys(
+        call=functools.partial(metrics.small_worldness, method="matched", null=Nulls("degree", 3)), **UNDIRECTED,
+        relabelling=False, bounds=(0, math.inf),
+    ),
     "spectral_entropy": obeys(**UNDIRECTED, isolated_neurons=True, bounds=(0, math.log2(6))),
     "spectral_radius": obeys(scale=1, isolated_neurons=True, bounds=(0, math.inf), graphs=edges(signed=False)),
     "strongest_edges": obeys(call=linked, **UNDIRECTED, of="pair", repeated_edges=False, isolated_neurons=True),
