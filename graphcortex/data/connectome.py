@@ -79,6 +79,7 @@ class Connectome(HeteroData):
         area: Any = None,
         layer: Any = None,
         cell_type: Any = None,
+        neuron_name: Any = None,
         names: Mapping[str, Sequence[str]] | None = None,
         provenance: Mapping[str, Any] | None = None,
     ) -> Connectome:
@@ -102,6 +103,7 @@ class Connectome(HeteroData):
             area: Code of the cortical area of each neuron, shape ``(N,)``.
             layer: Code of the layer of each neuron, shape ``(N,)``.
             cell_type: Code of the cell type of each neuron, shape ``(N,)``.
+            neuron_name: Code of the name of each neuron, where neurons have names, shape ``(N,)``.
             names: The names behind the codes, as ``{"cell_type": ["23P", "BC"]}``: code ``k`` is the ``k``-th name.
             provenance: Where the connectome came from: plain values (text, numbers, lists and dicts of them).
 

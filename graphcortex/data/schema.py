@@ -72,6 +72,7 @@ SCHEMA: tuple[Field, ...] = (
     _whole("area", "code", "Cortical area."),
     _whole("layer", "code", "Cortical layer."),
     _whole("cell_type", "code", "Cell type."),
+    _whole("neuron_name", "code", "Name of the neuron, where neurons have names rather than ids."),
     _value("self_correlation", "neuron", "Diagonal of the correlation matrix.", low=-1, high=1),
     _value("self_sttc", "neuron", "Diagonal of the STTC matrix.", low=-1, high=1),
     _value("self_precision", "neuron", "Diagonal of the precision matrix."),
@@ -82,7 +83,7 @@ SCHEMA: tuple[Field, ...] = (
     _value("correlation", "coactivity", "Pearson correlation of the binned activity.", low=-1, high=1),
     _value("sttc", "coactivity", "Spike time tiling coefficient.", low=-1, high=1),
     _value("precision", "coactivity", "Entry of the inverse covariance matrix."),
-    Field("names", "graph", "notes", None, (), "", "The names behind the codes of area, layer and cell_type."),
+    Field("names", "graph", "notes", None, (), "", "The names behind the codes of area, layer, cell_type, neuron_name."),
     Field("provenance", "graph", "notes", None, (), "", "Where the connectome came from."),
 )
 
