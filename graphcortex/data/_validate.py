@@ -134,6 +134,8 @@ def _check_tensor(value: Any, field: Field, label: str, N: int, store: Any, devi
             what = "edge" if "E" in field.shape else "neuron"
             raise ConnectomeError(f"{label} must have shape {shape}, one row per {what}; got {tuple(value.shape)}.")
         if value.is_floating_point():
+            if field.gaps:
+                value = value[~value.isnan()]
             check_finite(value, label)
     except ConnectomeError:
         raise

@@ -76,10 +76,25 @@ class Connectome(HeteroData):
         root_id: Any = None,
         nucleus_id: Any = None,
         unit_id: Any = None,
+        session: Any = None,
+        scan: Any = None,
+        field: Any = None,
         area: Any = None,
         layer: Any = None,
         cell_type: Any = None,
         neuron_name: Any = None,
+        proofread_axon: Any = None,
+        proofread_dendrite: Any = None,
+        pref_ori: Any = None,
+        pref_dir: Any = None,
+        osi: Any = None,
+        dsi: Any = None,
+        gosi: Any = None,
+        gdsi: Any = None,
+        cc_abs: Any = None,
+        cc_max: Any = None,
+        readout_x: Any = None,
+        readout_y: Any = None,
         names: Mapping[str, Sequence[str]] | None = None,
         provenance: Mapping[str, Any] | None = None,
     ) -> Connectome:
@@ -100,10 +115,26 @@ class Connectome(HeteroData):
             root_id: Segment of each neuron, whole, 0 where missing, shape ``(N,)``.
             nucleus_id: Nucleus of each neuron, whole, 0 where missing, shape ``(N,)``.
             unit_id: Functional unit of each neuron, whole, shape ``(N,)``.
+            session: Session of each neuron's recording, whole, 0 where missing, shape ``(N,)``.
+            scan: Scan within the session, whole, 0 where missing, shape ``(N,)``.
+            field: Imaging plane within the scan, whole, 0 where missing, shape ``(N,)``.
             area: Code of the cortical area of each neuron, shape ``(N,)``.
             layer: Code of the layer of each neuron, shape ``(N,)``.
             cell_type: Code of the cell type of each neuron, shape ``(N,)``.
             neuron_name: Code of the name of each neuron, where neurons have names, shape ``(N,)``.
+            proofread_axon: Code of whether the axon was proofread, shape ``(N,)``.
+            proofread_dendrite: Code of whether the dendrite was proofread, shape ``(N,)``.
+            pref_ori: Preferred orientation in rad, in [0, pi], NaN where not measured, shape ``(N,)``. Named by the
+                direction in which the bar moves: 0 is a vertical bar; counter-clockwise.
+            pref_dir: Preferred direction in rad, in [0, 2 pi], 0 to the right, counter-clockwise, shape ``(N,)``.
+            osi: Orientation selectivity, NaN where not measured, as all that follow, shape ``(N,)``.
+            dsi: Direction selectivity, shape ``(N,)``.
+            gosi: Global orientation selectivity, shape ``(N,)``.
+            gdsi: Global direction selectivity, shape ``(N,)``.
+            cc_abs: Correlation of a model's prediction with the response, in [-1, 1], shape ``(N,)``.
+            cc_max: Greatest such correlation that the noise allows, shape ``(N,)``.
+            readout_x: Receptive field centre, left (-1) to right (1) of the screen, shape ``(N,)``.
+            readout_y: Receptive field centre, bottom (-1) to top (1) of the screen, shape ``(N,)``.
             names: The names behind the codes, as ``{"cell_type": ["23P", "BC"]}``: code ``k`` is the ``k``-th name.
             provenance: Where the connectome came from: plain values (text, numbers, lists and dicts of them).
 
@@ -121,11 +152,11 @@ class Connectome(HeteroData):
                         f"{', '.join(extra)} need coactivity_index, the pair of each value; got None."
                     )
                 continue
-            for name, field in fields_of(level).items():
+            for name, expected in fields_of(level).items():
                 value = edges if name == "edge_index" else given[name]
-                if value is not None or field.required:
+                if value is not None or expected.required:
                     label = f"{level}_index" if name == "edge_index" else name
-                    out[store][name] = as_tensor(value, field, label)
+                    out[store][name] = as_tensor(value, expected, label)
         for name in fields_of("graph"):
             if given[name] is not None:
                 setattr(out, name, given[name])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from dataclasses import dataclass
 
 import torch
@@ -38,6 +39,7 @@ class Field:
         low: Smallest value allowed.
         high: Greatest value allowed.
         unique: Whether no value but 0 may repeat.
+        gaps: Whether NaN may stand for a value that was not measured.
     """
 
     name: str
@@ -51,11 +53,16 @@ class Field:
     low: float | None = None
     high: float | None = None
     unique: bool = False
+    gaps: bool = False
 
 
 def _value(name: str, level: str, meaning: str, *, unit: str = "", dtype=torch.float64, low=None, high=None) -> Field:
     shape = ("N",) if level == "neuron" else ("E",)
     return Field(name, level, "value", dtype, shape, unit, meaning, low=low, high=high)
+
+
+def _tuning(name: str, meaning: str, *, unit: str = "", low=None, high=None) -> Field:
+    return Field(name, "neuron", "value", torch.float64, ("N",), unit, meaning, low=low, high=high, gaps=True)
 
 
 def _whole(name: str, kind: str, meaning: str, *, unique: bool = False) -> Field:
@@ -69,10 +76,27 @@ SCHEMA: tuple[Field, ...] = (
     _whole("root_id", "id", "Segment of the reconstruction at one materialisation.", unique=True),
     _whole("nucleus_id", "id", "Nucleus; stays when the segment is proofread.", unique=True),
     _whole("unit_id", "id", "Functional unit within its scan."),
+    _whole("session", "id", "Session of the recording that holds the unit."),
+    _whole("scan", "id", "Scan within its session."),
+    _whole("field", "id", "Imaging plane within its scan."),
     _whole("area", "code", "Cortical area."),
     _whole("layer", "code", "Cortical layer."),
     _whole("cell_type", "code", "Cell type."),
     _whole("neuron_name", "code", "Name of the neuron, where neurons have names rather than ids."),
+    _whole("proofread_axon", "code", "Whether the axon was proofread."),
+    _whole("proofread_dendrite", "code", "Whether the dendrite was proofread."),
+    # Directions are those in which a preferred stimulus moves: 0 to the right, counter-clockwise, as on paper. The
+    # orientation is that of the bar which moves so, named by its motion: 0 is a vertical bar.
+    _tuning("pref_ori", "Preferred orientation.", unit="rad", low=0, high=math.pi),
+    _tuning("pref_dir", "Preferred direction.", unit="rad", low=0, high=2 * math.pi),
+    _tuning("osi", "Orientation selectivity index."),
+    _tuning("dsi", "Direction selectivity index."),
+    _tuning("gosi", "Global orientation selectivity index."),
+    _tuning("gdsi", "Global direction selectivity index."),
+    _tuning("cc_abs", "Correlation of a model's prediction with the response.", low=-1, high=1),
+    _tuning("cc_max", "Greatest correlation that a model could reach, given the noise."),
+    _tuning("readout_x", "Receptive field centre, from left (-1) to right (1) of the screen."),
+    _tuning("readout_y", "Receptive field centre, from bottom (-1) to top (1) of the screen."),
     _value("self_correlation", "neuron", "Diagonal of the correlation matrix.", low=-1, high=1),
     _value("self_sttc", "neuron", "Diagonal of the STTC matrix.", low=-1, high=1),
     _value("self_precision", "neuron", "Diagonal of the precision matrix."),
@@ -83,7 +107,7 @@ SCHEMA: tuple[Field, ...] = (
     _value("correlation", "coactivity", "Pearson correlation of the binned activity.", low=-1, high=1),
     _value("sttc", "coactivity", "Spike time tiling coefficient.", low=-1, high=1),
     _value("precision", "coactivity", "Entry of the inverse covariance matrix."),
-    Field("names", "graph", "notes", None, (), "", "The names behind the codes of area, layer, cell_type, neuron_name."),
+    Field("names", "graph", "notes", None, (), "", "The names behind the codes of area, layer, cell type and proofreading."),
     Field("provenance", "graph", "notes", None, (), "", "Where the connectome came from."),
 )
 

@@ -103,7 +103,7 @@ BAD_ARRAYS = {
     "a negative code": (with_value("layer", 0, -1), r"layer must be at least 0"),
     "names of no code": (
         {"names": {"colour": ["red"]}},
-        r"names must be those of area, layer, cell_type; got .*'colour'",
+        r"names must be those of area, layer, cell_type, .*; got .*'colour'",
     ),
     "names without codes": ({"cell_type": None}, r"names of 'cell_type' need its codes"),
     "names as one text": ({"names": {"area": "V1"}}, r"names of 'area' must be a list of text, got 'V1'"),
