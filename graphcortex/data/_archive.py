@@ -46,7 +46,9 @@ def _check(members: list[zipfile.ZipInfo], known: Callable[[str], bool], expecte
     names = [member.filename for member in members]
     for name in names:
         if "/" in name or "\\" in name or ".." in name or ":" in name:
-            raise UnsafeFileError(f"{expected}, got one with a path in it, {name[:80]!r}; it was refused, nothing was read.")
+            raise UnsafeFileError(
+                f"{expected}, got one with a path in it, {name[:80]!r}; it was refused, nothing was read."
+            )
         if not known(name):
             raise DataFileError(f"{expected}, got one with {name[:80]!r} in it, which it does not write.")
     if len(set(names)) != len(names):

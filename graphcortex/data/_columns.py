@@ -84,7 +84,9 @@ def find_positions(table: pd.DataFrame, given: str | Sequence[str] | None) -> tu
             raise DataFileError(f"pos must name one column, or the three of x, y and z; got {given!r}.")
         for name in names:
             if name not in table.columns:
-                raise DataFileError(f"pos={name!r} must be a column of the table of neurons{_nearest(name, table.columns)}")
+                raise DataFileError(
+                    f"pos={name!r} must be a column of the table of neurons{_nearest(name, table.columns)}"
+                )
         return names
     by_name = _by_bare_name(table.columns)
     for suffix in _SUFFIXES:

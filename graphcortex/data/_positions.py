@@ -62,7 +62,9 @@ def _scale(
         if unit is not None:
             raise DataFileError(f"positions have one unit, got voxel_nm={voxel_nm!r} and unit={unit!r}; give one.")
         if named is not None:
-            raise DataFileError(f"{', '.join(names)} say that they are in {named}, got voxel_nm={voxel_nm!r}; drop one.")
+            raise DataFileError(
+                f"{', '.join(names)} say that they are in {named}, got voxel_nm={voxel_nm!r}; drop one."
+            )
         try:
             sizes = [check_number(size, "each of voxel_nm", above=0) for size in voxel_nm]
         except TypeError:

@@ -64,7 +64,9 @@ def from_text(text: str | bytes, where: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         record = None
     if not isinstance(record, dict) or record.get("format") != _FORMAT:
-        raise DataFileError(f"{where}: expected a connectome written by graphcortex, got something else or damaged text.")
+        raise DataFileError(
+            f"{where}: expected a connectome written by graphcortex, got something else or damaged text."
+        )
     if record.get("version") != _VERSION:
         raise DataFileError(f"{where}: expected version {_VERSION}, got {record.get('version')!r}; update graphcortex.")
     fields = record.get("fields")
@@ -73,7 +75,9 @@ def from_text(text: str | bytes, where: str) -> dict[str, Any]:
         for level, names in fields.items()
     )
     if not known:
-        raise DataFileError(f"{where}: expected the fields of a connectome, got {str(fields)[:200]}; update graphcortex.")
+        raise DataFileError(
+            f"{where}: expected the fields of a connectome, got {str(fields)[:200]}; update graphcortex."
+        )
     return record
 
 
@@ -141,7 +145,12 @@ def from_columns(columns: Mapping[str, np.ndarray], level: str, names: list[str]
 def readable_names(connectome: Connectome) -> dict[str, list[str]]:
     """Return the area, layer, type and name of each neuron as text, for those who open a file without this library."""
     names = connectome.names if "names" in connectome._global_store else {}
-    return {f"{field}_name": [values[code] for code in connectome[NEURON][field].tolist()] for field, values in names.items()}
+    return {
+        "name" if field == "neuron_name" else f"{field}_name": [
+            values[code] for code in connectome[NEURON][field].tolist()
+        ]
+        for field, values in names.items()
+    }
 
 
 def _pack(value: Any) -> Any:

@@ -14,6 +14,7 @@ from torch_geometric.data.storage import EdgeStorage
 from graphcortex.data._notes import Notes
 from graphcortex.data._save import read_connectome, write_connectome
 from graphcortex.data._validate import ConnectomeError, as_tensor, check_connectome
+from graphcortex.data.card import Card, describe
 from graphcortex.data.schema import COACTIVITY, NEURON, STORES, SYNAPSE, fields_of
 
 
@@ -301,6 +302,23 @@ class Connectome(HeteroData):
         for graph in graphs:
             check_connectome(graph)
         return self
+
+    def describe(self) -> Card:
+        """Return a card to print: size, density, degrees, units, fields, areas and types, and where it all came from.
+
+        Raises:
+            ConnectomeError: If the connectome is not valid, or a batch.
+
+        Example:
+            >>> import numpy as np
+            >>> pos = np.array([[0.0, 0.0, 0.0], [10.0, 0.0, 0.0], [0.0, 20.0, 0.0]])
+            >>> card = Connectome.from_arrays(pos, np.array([[0, 2], [1, 0]]), np.array([3, 1])).describe()
+            >>> print(str(card).splitlines()[0])
+            Connectome of 3 neurons, 2 connected pairs, 4 synapses
+            >>> card.density, card.origin["licence"]
+            (0.3333333333333333, 'not stated')
+        """
+        return describe(self)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the connectome to a file, whole or not at all.

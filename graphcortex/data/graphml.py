@@ -70,7 +70,10 @@ def to_graphml(connectome: Connectome, path: str | os.PathLike) -> Path:
             for name, column in values.items():
                 if name not in ("pre", "post"):
                     where = "node" if level == "neuron" else "edge"
-                    _write_key(file, f"{level}.{name}", where, name, _TYPES[column.dtype.kind])
+                    field = fields_of(level).get(name)
+                    # Programs that keep every number as a float would round an id of 18 digits.
+                    kind = "string" if field is not None and field.kind == "id" else _TYPES[column.dtype.kind]
+                    _write_key(file, f"{level}.{name}", where, name, kind)
         for name in words:
             _write_key(file, f"neuron.{name}", "node", name, "string")
         file.write('<graph id="connectome" edgedefault="directed">\n')
@@ -201,7 +204,9 @@ def _write_key(file: TextIO, key: str, where: str, name: str, kind: str) -> None
 
 def _rows(columns: dict[str, Any]):
     """Yield rows of plain numbers and text; a float32 is written as the float64 that it is."""
-    return zip(*(column.tolist() if isinstance(column, np.ndarray) else column for column in columns.values()), strict=True)
+    return zip(
+        *(column.tolist() if isinstance(column, np.ndarray) else column for column in columns.values()), strict=True
+    )
 
 
 def _all_data(level: str, columns: dict[str, Any], row: tuple) -> str:

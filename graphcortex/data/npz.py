@@ -55,7 +55,8 @@ def to_npz(connectome: Connectome, path: str | os.PathLike) -> Path:
     source, target = levels["synapse"]["edge_index"]
     order = np.lexsort((target, source))
     matrix = sparse.csr_array(
-        (levels["synapse"]["count"][order], target[order], np.searchsorted(source[order], np.arange(N + 1))), shape=(N, N)
+        (levels["synapse"]["count"][order], target[order], np.searchsorted(source[order], np.arange(N + 1))),
+        shape=(N, N),
     )
     arrays = {
         "format": np.array(b"csr"),
@@ -109,9 +110,7 @@ def read_npz(path: str | os.PathLike) -> Connectome:
 def _is_member(name: str) -> bool:
     stem, suffix = name[:-4], name[-4:]
     level, _, field = stem.partition(".")
-    return suffix == ".npy" and (
-        stem in (*_MATRIX, _ORDER, _NOTES) or (level in STORES and field in fields_of(level))
-    )
+    return suffix == ".npy" and (stem in (*_MATRIX, _ORDER, _NOTES) or (level in STORES and field in fields_of(level)))
 
 
 def _edges(arrays: dict[str, np.ndarray], path: Path) -> dict[str, np.ndarray]:

@@ -107,7 +107,15 @@ SCHEMA: tuple[Field, ...] = (
     _value("correlation", "coactivity", "Pearson correlation of the binned activity.", low=-1, high=1),
     _value("sttc", "coactivity", "Spike time tiling coefficient.", low=-1, high=1),
     _value("precision", "coactivity", "Entry of the inverse covariance matrix."),
-    Field("names", "graph", "notes", None, (), "", "The names behind the codes of area, layer, cell type and proofreading."),
+    Field(
+        "names",
+        "graph",
+        "notes",
+        None,
+        (),
+        "",
+        "The names behind the codes of area, layer, cell type and proofreading.",
+    ),
     Field("provenance", "graph", "notes", None, (), "", "Where the connectome came from."),
 )
 

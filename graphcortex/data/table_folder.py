@@ -66,7 +66,9 @@ def to_tables(connectome: Connectome, folder: str | os.PathLike, *, format: str 
     check_choice(format, "format", _FORMATS)
     folder = Path(folder)
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise ConnectomeError(f"{folder}: expected a folder that is not there yet, got one; choose another, or remove it.")
+        raise ConnectomeError(
+            f"{folder}: expected a folder that is not there yet, got one; choose another, or remove it."
+        )
     levels = to_levels(connectome)
     with whole(folder) as part:
         part.mkdir()
@@ -108,7 +110,11 @@ def read_tables(folder: str | os.PathLike) -> Connectome:
         raise DataFileError(f"{folder / _NOTES}: expected tables in {' or '.join(_FORMATS)}, got {str(format)[:40]}.")
     levels = {}
     for level, names in record["fields"].items():
-        types = {column: numpy_type(fields_of(level)[name]) for name in names for column in columns_of(fields_of(level)[name])}
+        types = {
+            column: numpy_type(fields_of(level)[name])
+            for name in names
+            for column in columns_of(fields_of(level)[name])
+        }
         columns = _read_columns(folder / f"{_TABLES[level]}.{format}", types)
         levels[level] = from_columns(columns, level, names)
     return to_connectome(levels, record, folder)
@@ -136,7 +142,8 @@ def _read_columns(path: Path, types: dict[str, np.dtype]) -> dict[str, np.ndarra
 
 
 def _exact(column: pd.Series, dtype: np.dtype) -> np.ndarray:
-    if column.dtype.kind not in ("i" if dtype.kind == "i" else "f") or column.isna().any():
+    # A NaN stays one where a field may have gaps; validation names it elsewhere.
+    if column.dtype.kind != dtype.kind or (dtype.kind == "i" and column.isna().any()):
         raise ValueError(f"{column.name} must be {dtype} without gaps, got {column.dtype}")
     with np.errstate(over="ignore"):  # what is beyond float32 becomes infinite, which validation names
         return column.to_numpy(dtype=dtype)
