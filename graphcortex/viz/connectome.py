@@ -96,7 +96,7 @@ def plot_connectome(
     _draw_edges(axes, place, wired, strength, [_SYNAPSES] * len(strength), (0.3, 1.2), alpha=0.45, zorder=lines)
     signs = np.where(value > 0, POSITIVE, NEGATIVE).tolist()
     _draw_edges(axes, place, active, value, signs, (0.5, 1.8), alpha=0.7, zorder=lines + 1)
-    handles = _legend_of_neurons(names, colours, code, areas, area) + _legend_of_edges(
+    handles = _legend_of_neurons(kind, names, colours, code, areas, area) + _legend_of_edges(
         len(strength) > 0, value, measure
     )
     fig.legend(handles=handles, loc="upper right", frameon=False, alignment="left", fontsize="small")
@@ -170,6 +170,8 @@ def _name_axes(axes: Axes3D, turn: list[int], extent: np.ndarray) -> None:
         axis.set_label_text(f"{'xyz'[coordinate]} (µm)")
         if length < 0.1 * extent.max():  # there is room for one number
             axis.set_major_locator(MaxNLocator(1, min_n_ticks=1))
+    if extent[1] < 0.4 * extent.max():  # below a flat box the name of its front would meet the numbers
+        (axes.xaxis if extent[0] >= extent[2] else axes.zaxis).labelpad += 25
 
 
 def _draw_neurons(axes: Axes3D, place: np.ndarray, colour: np.ndarray, shape: np.ndarray, *, zorder: int) -> None:
@@ -196,7 +198,7 @@ def _draw_edges(axes, place, ends, value, colours, widths, *, alpha: float, zord
 
 
 def _legend_of_neurons(
-    names: list[str], colours: list[str], code: np.ndarray, areas: list[str], area: np.ndarray
+    kind: str | None, names: list[str], colours: list[str], code: np.ndarray, areas: list[str], area: np.ndarray
 ) -> list[Any]:
     from matplotlib.lines import Line2D
 
@@ -205,7 +207,7 @@ def _legend_of_neurons(
 
     counts, sizes = np.bincount(code, minlength=len(names)), np.bincount(area, minlength=len(areas))
     own = [i for i, colour in enumerate(colours) if names and (colour != GREY or names[i].lower() in _NOT_KNOWN)]
-    handles = [dot(colours[i], f"{_short(names[i])}: {counts[i]:,}") for i in own]
+    handles = [dot(colours[i], f"{_short(names[i], kind)}: {counts[i]:,}") for i in own]
     rest = [i for i in range(len(names)) if i not in own]
     if rest:
         handles.append(dot(GREY, f"{len(rest)} more: {counts[rest].sum():,}"))
@@ -213,7 +215,7 @@ def _legend_of_neurons(
         handles.append(dot(INK, "neuron"))
     if len(areas) > 1:
         handles += [
-            dot(INK, f"{_short(a)}: {n:,}", _MARKERS[i % len(_MARKERS)])
+            dot(INK, f"{_short(a, 'area')}: {n:,}", _MARKERS[i % len(_MARKERS)])
             for i, (a, n) in enumerate(zip(areas, sizes, strict=True))
         ]
     return handles
@@ -227,5 +229,7 @@ def _legend_of_edges(wired: bool, value: np.ndarray, measure: str | None) -> lis
     return [Line2D([], [], color=colour, label=label) for colour, label, there in shown if there]
 
 
-def _short(name: str) -> str:
+def _short(name: str, kind: str | None) -> str:
+    if name.lower() in _NOT_KNOWN:
+        return f"no {(kind or 'name').replace('_', ' ')}"
     return name if len(name) <= _NAME_LENGTH else f"{name[: _NAME_LENGTH - 1]}\N{HORIZONTAL ELLIPSIS}"
