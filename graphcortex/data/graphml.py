@@ -103,7 +103,7 @@ def read_graphml(path: str | os.PathLike) -> Connectome:
     """
     path = Path(path)
     reader = _Reader(path)
-    parser = expat.ParserCreate(namespace_separator=None)
+    parser = expat.ParserCreate(encoding="utf-8")  # whatever the file says: it may not choose a codec
     parser.buffer_text = True
     parser.StartDoctypeDeclHandler = reader.refuse
     parser.StartElementHandler = reader.start
