@@ -203,7 +203,7 @@ def _lines(card: Card):
     }
     yield from _section("Fields", there)
     yield from _section("Missing", {level: ", ".join(names) for level, names in card.missing.items() if names})
-    more = {name.replace("_", " "): value for name, value in card.provenance.items()}
+    more = {name.replace("_", " "): value for name, value in card.provenance.items() if value not in ("", [], {}, ())}
     yield from _section("Origin", {**card.origin, **more})
 
 
