@@ -12,6 +12,7 @@ from graphcortex.data._columns import ColumnName, find_column
 from graphcortex.data._ids import name_ids, whole_ids
 from graphcortex.data._neuron_table import Neurons
 from graphcortex.data._positions import numbers
+from graphcortex.data._read_table import MISSING_TEXT
 from graphcortex.data._unpickle import DataFileError
 
 MEASURES = ("correlation", "sttc", "precision")
@@ -146,7 +147,10 @@ def _check_ids(table: pd.DataFrame, name: str | None, pre: str, post: str) -> No
     if name is None:
         return
     ids = table[name]
-    again = ids.duplicated(keep=False) & ~ids.astype(str).isin(["", "0", "<NA>", "nan"])
+    again = ids.duplicated(keep=False)
+    if not again.any():
+        return
+    again &= ~ids.astype(str).isin(["0", *MISSING_TEXT])
     if name.lower() == "connector_id":
         again &= table.groupby(name)[pre].transform("nunique") > 1
     if again.any():

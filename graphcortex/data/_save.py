@@ -61,8 +61,8 @@ def write_connectome(graph: Connectome, path: str | os.PathLike) -> None:
             # A slice of a larger tensor would be written with all of that tensor: clone.
             record[level] = {name: value.detach().cpu().clone() for name, value in graph[store].items()}
     record["graph"] = {name: dict(notes) for name, notes in graph._global_store.items()}
-    with whole(path) as part:
-        torch.save(record, part)
+    with whole(path) as part, part.open("xb") as file:
+        torch.save(record, file)
 
 
 def read_connectome(cls: type[C], path: str | os.PathLike) -> C:

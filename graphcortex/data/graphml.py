@@ -54,8 +54,8 @@ def to_graphml(connectome: Connectome, path: str | os.PathLike) -> Path:
 
     Example:
         >>> import tempfile
-        >>> from graphcortex.data import CortexParameters, SyntheticCortex
-        >>> cortex = SyntheticCortex(CortexParameters(num_neurons=10))[0]
+        >>> from graphcortex.data import SyntheticCortex
+        >>> cortex = SyntheticCortex(num_neurons=10, num_graphs=1, duration_s=60.0)[0]
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     read_graphml(to_graphml(cortex, f"{folder}/cortex.graphml")).num_neurons
         10

@@ -41,8 +41,8 @@ def to_npz(connectome: Connectome, path: str | os.PathLike) -> Path:
     Example:
         >>> import tempfile
         >>> from scipy import sparse
-        >>> from graphcortex.data import CortexParameters, SyntheticCortex
-        >>> cortex = SyntheticCortex(CortexParameters(num_neurons=10))[0]
+        >>> from graphcortex.data import SyntheticCortex
+        >>> cortex = SyntheticCortex(num_neurons=10, num_graphs=1, duration_s=60.0)[0]
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = to_npz(cortex, f"{folder}/cortex.npz")
         ...     sparse.load_npz(path).shape, read_npz(path).num_neurons

@@ -56,8 +56,8 @@ def to_tables(connectome: Connectome, folder: str | os.PathLike, *, format: str 
 
     Example:
         >>> import tempfile
-        >>> from graphcortex.data import CortexParameters, SyntheticCortex
-        >>> cortex = SyntheticCortex(CortexParameters(num_neurons=10))[0]
+        >>> from graphcortex.data import SyntheticCortex
+        >>> cortex = SyntheticCortex(num_neurons=10, num_graphs=1, duration_s=60.0)[0]
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     written = to_tables(cortex, f"{folder}/cortex")
         ...     sorted(path.name for path in written.iterdir()), read_tables(written).num_neurons
