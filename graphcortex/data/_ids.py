@@ -19,13 +19,26 @@ _DECIMAL = re.compile(r"[+-]?([0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})([eE][+
 _FEW = 4  # so many ids of 18 digits are all multiples of 128 by chance once in 10^8 tables
 
 
-def are_numbers(column: pd.Series) -> bool:
+def distinct(column: pd.Series, label: str) -> tuple[np.ndarray, list]:
+    """Return the place of each cell's value in a list of the distinct ones, -1 where there is none; and that list.
+
+    Raises:
+        DataFileError: If cells hold lists or the like.
+    """
+    try:
+        codes, values = pd.factorize(column, use_na_sentinel=True)
+    except TypeError:
+        raise DataFileError(f"{label} must hold one number or text in a cell, got lists or the like.") from None
+    return codes, values.tolist()
+
+
+def are_numbers(column: pd.Series, label: str) -> bool:
     """Say whether ids are numbers rather than names: no cell with a value holds other text."""
     if column.dtype.kind in "iuf":
         return True
     return all(
         not isinstance(value, str) or is_missing(value) or _DECIMAL.fullmatch(value.strip())
-        for value in pd.unique(column)
+        for value in distinct(column, label)[1]
     )
 
 
@@ -40,22 +53,18 @@ def whole_ids(column: pd.Series, label: str, *, others: bool = False) -> np.ndar
     Raises:
         DataFileError: If an id is no whole number within int64, or has lost digits as a float.
     """
-    codes, values = pd.factorize(column, use_na_sentinel=True)
-    parsed = [_whole_id(value, label, others, _limit(column.dtype)) for value in _plain(values)]
+    codes, values = distinct(column, label)
+    parsed = [_whole_id(value, label, others, _limit(column.dtype)) for value in values]
     ids = np.array([*parsed, 0], dtype=np.int64)[codes]  # a missing value has code -1: the last
     _refuse_rounded(ids, label)
     return ids
 
 
-def name_ids(column: pd.Series) -> np.ndarray:
+def name_ids(column: pd.Series, label: str) -> np.ndarray:
     """Return ids as names, an object array of text; ``""`` where there is none."""
-    codes, values = pd.factorize(column, use_na_sentinel=True)
-    names = ["" if is_missing(value) else str(value).strip() for value in _plain(values)]
+    codes, values = distinct(column, label)
+    names = ["" if is_missing(value) else str(value).strip() for value in values]
     return np.array([*names, ""], dtype=object)[codes]
-
-
-def _plain(values: Any) -> list:
-    return values.tolist() if hasattr(values, "tolist") else list(values)
 
 
 def _limit(dtype: Any) -> int:

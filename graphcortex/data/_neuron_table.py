@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from graphcortex.data._columns import ColumnName, find_column, find_positions
-from graphcortex.data._ids import are_numbers, name_ids, whole_ids
+from graphcortex.data._ids import are_numbers, distinct, name_ids, whole_ids
 from graphcortex.data._positions import positions_um
 from graphcortex.data._read_table import is_missing
 from graphcortex.data._unpickle import DataFileError
@@ -59,8 +59,8 @@ def neurons_of(
     found = {name: find_column(table, name, columns[name], "neurons") for name in (*IDS, *CODES)}
     found["root_id"] = find_column(table, "root_id", None, "neurons")
     places = find_positions(table, pos)
-    numbers = are_numbers(table[key])
-    ids = whole_ids(table[key], key) if numbers else name_ids(table[key])
+    numbers = are_numbers(table[key], key)
+    ids = whole_ids(table[key], key) if numbers else name_ids(table[key], key)
     if numbers and ids.min() < 0:
         raise DataFileError(f"{key} must hold ids of at least 0 (0 is a missing one), got {ids.min()}.")
     where, says = positions_um(table, places, voxel_nm, unit)
@@ -70,7 +70,7 @@ def neurons_of(
             read[name] = whole_ids(table[found[name]], found[name])
     for name in CODES:
         if found[name] is not None:
-            read[name] = _words(table[found[name]])
+            read[name] = _words(table[found[name]], found[name])
     counts = {"neuron_rows": len(table)}
     # Numbers of rows count from 0; elsewhere 0 says that there is no id.
     rows = numbers and len(np.unique(ids)) == ids.max() + 1 == len(ids)
@@ -97,14 +97,17 @@ def neurons_of(
     return Neurons(kept, fields, says, used, counts)
 
 
-def _words(column: pd.Series) -> pd.Series:
+def _words(column: pd.Series, label: str) -> np.ndarray:
     """Return what a column says as text, without a value as :data:`NO_NAME`."""
-    words = {}
-    for value in pd.unique(column):
-        whole = isinstance(value, (float, np.floating)) and value == value and value == np.floor(value)
-        words[value] = NO_NAME if is_missing(value) else str(int(value) if whole else value).strip()
-    # NaN is not equal to itself, so a dictionary does not find it.
-    return column.map(lambda value: NO_NAME if is_missing(value) else words[value]).astype(object)
+    codes, values = distinct(column, label)
+    return np.array([*map(_word, values), NO_NAME], dtype=object)[codes]
+
+
+def _word(value: Any) -> str:
+    if is_missing(value):
+        return NO_NAME
+    # A column of whole numbers with gaps is one of floats.
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
 
 
 def _codes(words: pd.Series) -> tuple[np.ndarray, list[str]]:

@@ -122,7 +122,7 @@ def _ends(
     index = pd.Index(neurons.ids)
     found, missing = [], np.zeros(len(table), dtype=bool)
     for name in names:
-        ids = name_ids(table[name]) if neurons.named else whole_ids(table[name], name, others=True)
+        ids = name_ids(table[name], name) if neurons.named else whole_ids(table[name], name, others=True)
         place = index.get_indexer(ids)
         missing |= (ids == ("" if neurons.named else 0)) & (place < 0)
         found.append(place)

@@ -104,10 +104,10 @@ def numbers(column: pd.Series, label: str) -> np.ndarray:
     """
     if column.dtype.kind in "iuf":
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    empty = column.map(is_missing).to_numpy(dtype=bool)
-    # float() would admit 1_000, and true is no number.
+    column = column.astype(object)
+    empty = np.array([is_missing(value) for value in column], dtype=bool)
     parsed = pd.to_numeric(column.where(~empty, np.nan), errors="coerce")
-    if parsed.dtype.kind == "b" or parsed.dtype.kind not in "iuf":
+    if parsed.dtype.kind not in "iuf":  # truth values, for one
         raise DataFileError(f"{label} must hold numbers, got {parsed.dtype}.")
     values = parsed.to_numpy(dtype=np.float64, na_value=np.nan)
     wrong = np.isnan(values) & ~empty

@@ -572,6 +572,52 @@ def test_tables_of_the_user_are_not_changed():
     pd.testing.assert_frame_equal(pairs, before[1])
 
 
+ODD_CELLS = {
+    "lists as ids": (neurons([[1], [2], [3]]), synapses((1, 2)), r"root_id must hold one number or text in a cell"),
+    "lists as ends": (neurons([1, 2, 3]), synapses(([1], 2)), r"pre must hold one number or text in a cell"),
+    "lists as types": (
+        neurons([1, 2, 3], cell_type=[["E"], [], []]),
+        synapses((1, 2)),
+        r"cell_type must hold one number",
+    ),
+    "lists as coordinates": (
+        neurons([1, 2, 3]).assign(x_um=[[1.0], [2.0], [3.0]]),
+        synapses((1, 2)),
+        r"x_um must hold numbers, got '\[1\.0\]' in row 0",
+    ),
+    "truth values as coordinates": (
+        neurons([1, 2, 3]).assign(x_um=[True, False, True]),
+        synapses((1, 2)),
+        r"x_um must hold",
+    ),
+    "dates as coordinates": (
+        neurons([1, 2, 3]).assign(x_um=pd.to_datetime(["2020-01-01"] * 3)),
+        synapses((1, 2)),
+        r"x_um must hold numbers",
+    ),
+    "bytes as ids": (neurons([b"1", b"2", b"3"]), synapses((1, 2)), r"root_id must hold whole numbers"),
+}
+
+
+@pytest.mark.parametrize(("cells", "pairs", "says"), ODD_CELLS.values(), ids=ODD_CELLS.keys())
+def test_cells_of_another_kind_are_named(cells, pairs, says):
+    with pytest.raises(DataFileError, match=says):
+        from_tables(cells, pairs)
+
+
+@pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
+def test_frames_of_any_backend_are_read(backend):
+    cells = neurons([MB, MB + 1, MB + 2], cell_type=["E", None, "I"], layer=[2, None, 4])
+    pairs = synapses((MB, MB + 1), (MB, MB + 1), n_syn=[1, 2], size=[0.5, 1.0])
+    expected = from_tables(cells, pairs)
+    graph = from_tables(cells.convert_dtypes(dtype_backend=backend), pairs.convert_dtypes(dtype_backend=backend))
+    assert torch.equal(graph["neuron"].root_id, expected["neuron"].root_id)
+    assert torch.equal(graph.pos, expected.pos)
+    assert wiring(graph) == wiring(expected) == {(0, 1): 3}
+    assert graph.names == expected.names
+    assert graph.names["layer"] == ("2", "4", "unknown")
+
+
 # --- laws -------------------------------------------------------------------------------------------
 
 rows = st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5), st.integers(0, 4)), min_size=1, max_size=12)
