@@ -17,6 +17,8 @@ from graphcortex.data._validate import ConnectomeError, as_tensor, check_connect
 from graphcortex.data.card import Card, describe
 from graphcortex.data.schema import COACTIVITY, NEURON, STORES, SYNAPSE, fields_of
 
+_LONGEST_NOTES = 400  # characters of names or provenance in the repr
+
 
 class Connectome(HeteroData):
     """A cortical connectome: positions, synapses and co-activity of the same neurons.
@@ -354,11 +356,15 @@ class Connectome(HeteroData):
                 total = f", {int(store['count'].sum()):,} synapses" if "count" in store else ""
                 fields = ", ".join(name for name in store.keys() if name != "edge_index")  # noqa: SIM118
                 lines.append(f"{store.num_edges:,} {noun}{total}: {fields}")
-        lines += [f"{name}: {value!r}" for name, value in self._global_store.items()]
+        lines += [f"{name}: {_shortened(repr(value))}" for name, value in self._global_store.items()]
         if isinstance(self, Batch):
             lines.insert(0, f"{self.num_graphs} graphs")
         body = "".join(f"\n  {line}" for line in lines)
         return f"{type(self).__name__}({body}\n)" if body else f"{type(self).__name__}()"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_NOTES else f"{text[:_LONGEST_NOTES]} ... (print describe())"
 
 
 def _plain_names(names: Any) -> Any:

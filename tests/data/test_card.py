@@ -158,3 +158,12 @@ def test_a_card_is_a_value():
     assert connectome(4).describe() == connectome(4).describe()
     assert isinstance(connectome(4).describe(), Card)
     assert str(Spread.of(np.array([1.0, 2.0, 6.0]))) == "median 2, mean 3, 1 to 6"
+
+
+def test_the_repr_does_not_list_every_name():
+    graph = connectome(300, neuron_name=torch.arange(300), names={"neuron_name": [f"n{i}" for i in range(300)]})
+    text = repr(graph)
+    assert "300 neurons" in text
+    assert len(text) < 1500
+    assert "print describe()" in text
+    assert "print describe()" not in repr(connectome(5))
