@@ -11,31 +11,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphcortex.data import ConnectomeError, DataFileError, from_tables
+from graphcortex.data import DataFileError, from_tables
 from tests.conftest import real_data
-
-MB = 864691135572530981  # an id of MICrONS: its last digits do not survive a float
-UM = {"x_um": [0.0, 10.5, 20.0], "y_um": [0.0, 5.0, 50.0], "z_um": [1.0, 2.0, 3.0]}
-
-
-def neurons(ids=(11, 12, 13), name="root_id", **more):
-    return pd.DataFrame({name: list(ids), **UM, **more})
-
-
-def synapses(*pairs, **more):
-    return pd.DataFrame({"pre": [p for p, _ in pairs], "post": [q for _, q in pairs], **more})
-
-
-def wiring(graph):
-    """Return the synapses as a plain dictionary."""
-    return {
-        (int(i), int(j)): int(n) for (i, j), n in zip(graph.synapses.edge_index.T, graph.synapses["count"], strict=True)
-    }
-
-
-def counts(graph):
-    return graph.provenance["counts"]
-
+from tests.data._tables import MB, UM, counts, neurons, synapses, wiring
 
 # --- habits -----------------------------------------------------------------------------------------
 
@@ -120,7 +98,7 @@ def test_names_follow_their_neurons_into_a_part():
     assert [part.names["neuron_name"][c] for c in part["neuron"].neuron_name] == ["c", "a"]
 
 
-# --- real tables, against a loop ----------------------------------------------------------------------
+# --- real tables, against a loop --------------------------------------------------------------------
 
 
 def naive(nodes, edges, node, xyz, scale, pre, post, count=None, size=None):
@@ -239,183 +217,6 @@ def test_all_parietal_cells_of_which_few_have_a_soma():
     graph = from_tables(folder / "em_cells.csv", folder / "synapses.csv", missing_pos="drop")
     assert graph.num_neurons == 3346 - 2187
     assert counts(graph)["neurons_without_position"] == 2187
-
-
-# --- units ------------------------------------------------------------------------------------------
-
-HERE = pd.DataFrame({"id": [1, 2], "x": [100_000, 105_000], "y": [200_000, 205_000], "z": [20_000, 24_000]})
-PAIR = synapses((1, 2))
-
-
-@pytest.mark.parametrize(
-    ("factor", "options"),
-    [
-        ((1, 1, 1), {"voxel_nm": (1, 1, 1)}),
-        ((0.25, 0.25, 0.025), {"voxel_nm": (4, 4, 40)}),
-        ((1, 1, 1), {"unit": "nm"}),
-        ((1e-3, 1e-3, 1e-3), {"unit": "um"}),
-        ((1e-6, 1e-6, 1e-6), {"unit": "mm"}),
-        ((1e-3, 1e-3, 1e-3), {}),
-    ],
-)
-def test_units_that_are_said_are_believed(factor, options):
-    """The same place in every unit; without a word, fractions within 2 cm are taken for um."""
-    there = HERE.assign(x=HERE["x"] * factor[0], y=HERE["y"] * factor[1], z=(HERE["z"] + 0.5) * factor[2])
-    graph = from_tables(there, PAIR, **options)
-    np.testing.assert_allclose(graph.pos.numpy(), [[100, 200, 20.0005], [105, 205, 24.0005]], rtol=1e-6)
-
-
-@pytest.mark.parametrize("suffix", ["um", "nm", "mm"])
-def test_units_in_names_of_columns_are_read(suffix):
-    factor = {"um": 1e-3, "nm": 1.0, "mm": 1e-6}[suffix]
-    there = pd.DataFrame({"id": [1, 2], **{f"soma_{axis}_{suffix}": HERE[axis] * factor for axis in "xyz"}})
-    graph = from_tables(there, PAIR)
-    np.testing.assert_allclose(graph.pos.numpy(), [[100, 200, 20], [105, 205, 24]], rtol=1e-6)
-    assert graph.provenance["unit"] == suffix
-    assert torch.equal(from_tables(there, PAIR, unit=suffix).pos, graph.pos)
-
-
-BAD_UNITS = {
-    "voxels, and nothing said": (
-        HERE,
-        {},
-        r"known unit, got whole numbers from \[100000.* look like voxels or nm; say",
-    ),
-    "nm as floats, and nothing said": (HERE.assign(x=HERE["x"] + 0.5), {}, r"known unit, got values from .*say which"),
-    "both a unit and voxels": (HERE, {"unit": "nm", "voxel_nm": (4, 4, 40)}, r"positions have one unit"),
-    "an unknown unit": (HERE, {"unit": "pixel"}, r"unit must be one of 'um', 'nm', 'mm'; got 'pixel'"),
-    "um that are nm": (HERE, {"unit": "um"}, r"within 20000 um .*another unit"),
-    "nm that are um": (HERE.assign(x=[5.0, 9.0], y=1, z=1), {"unit": "nm"}, r"an extent of 0.004 um .*another unit"),
-    "two sizes of a voxel": (HERE, {"voxel_nm": (4, 40)}, r"along x, y and z, got \(4, 40\)"),
-    "one size of a voxel": (HERE, {"voxel_nm": 4}, r"along x, y and z, got 4"),
-    "a voxel of no size": (HERE, {"voxel_nm": (4, 4, 0)}, r"each of voxel_nm must be .* greater than 0"),
-    "names against the unit": (neurons([1, 2, 3]), {"unit": "nm"}, r"say that they are in um, got unit='nm'"),
-    "names against voxels": (neurons([1, 2, 3]), {"voxel_nm": (4, 4, 4)}, r"say that they are in um, got voxel_nm"),
-    "no number": (HERE.assign(x=["a", "5"]), {"unit": "nm"}, r"x must hold numbers, got 'a' in row 0"),
-    "infinite": (HERE.assign(x=[np.inf, 5.0]), {"unit": "nm"}, r"must be finite"),
-    "two coordinates": (
-        pd.DataFrame({"id": [1, 2], "pos": ["[1 2]", "[1 2 3]"]}),
-        {"unit": "nm"},
-        r"positions such as '\[x y z\]', got '\[1 2\]'",
-    ),
-    "two coordinates in a list": (
-        pd.DataFrame({"id": [1, 2], "pos": [[1, 2], [1, 2, 3]]}),
-        {"unit": "nm"},
-        r"three coordinates, got '\[1, 2\]'",
-    ),
-    "no positions": (pd.DataFrame({"id": [1, 2]}), {}, r"must have positions, such as x_um.*got the columns id"),
-    "another column": (HERE, {"pos": "where"}, r"pos='where' must be a column"),
-    "two columns": (HERE, {"pos": ("x", "y")}, r"the three of x, y and z"),
-}
-
-
-@pytest.mark.parametrize(("table", "options", "says"), BAD_UNITS.values(), ids=BAD_UNITS.keys())
-def test_positions_in_an_unknown_unit_are_refused(table, options, says):
-    with pytest.raises(ValueError, match=says):
-        from_tables(table, PAIR, **options)
-
-
-@pytest.mark.parametrize(
-    "cell",
-    ["[1000 2000 3000]", "1000, 2000, 3000", "(1000;2000;3e3)", [1000, 2000, 3000], np.array([1000, 2000, 3000]),
-     {"coordinates": [1000, 2000, 3000]}, {"x": 1000, "y": 2000, "z": 3000}],
-    ids=str,
-)  # fmt: skip
-def test_a_position_may_be_written_in_many_ways(cell):
-    table = pd.DataFrame({"id": [1, 2], "position": [cell, "[0 0 0]"]})
-    assert from_tables(table, PAIR, unit="nm").pos.tolist() == [[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]]
-
-
-# --- ids --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", ["int64", "uint64", "Int64", "str", "object", "category"])
-@pytest.mark.parametrize("store", ["frame", "csv", "parquet"])
-def test_ids_of_every_type_keep_their_last_digit(kind, store, tmp_path):
-    ids = [MB, MB + 1, MB + 2]
-    cells = neurons(pd.Series(ids).astype(kind))
-    pairs = synapses((MB, MB + 1), (MB + 2, MB), (MB + 2, MB)).astype(kind)
-    if store != "frame":
-        for table, name in ((cells, "cells"), (pairs, "pairs")):
-            path = tmp_path / f"{name}.{store}"
-            table.to_csv(path, index=False) if store == "csv" else table.to_parquet(path)
-        cells, pairs = tmp_path / f"cells.{store}", tmp_path / f"pairs.{store}"
-    graph = from_tables(cells, pairs)
-    assert graph["neuron"].root_id.tolist() == ids
-    assert wiring(graph) == {(0, 1): 1, (2, 0): 2}
-
-
-def test_integers_with_gaps_in_a_parquet_file_do_not_become_floats(tmp_path):
-    cells = neurons([MB, MB + 1, MB + 2], "pt_root_id", nucleus_id=pd.array([7, None, MB + 5], dtype="Int64"))
-    cells.set_index("pt_root_id").to_parquet(tmp_path / "cells.parquet")
-    pairs = pd.DataFrame({"pre": [MB, MB], "post": pd.array([MB + 1, None], dtype="Int64")})
-    pairs.to_parquet(tmp_path / "pairs.parquet")
-    graph = from_tables(tmp_path / "cells.parquet", tmp_path / "pairs.parquet")
-    assert graph["neuron"].nucleus_id.tolist() == [7, 0, MB + 5]
-    assert graph["neuron"].root_id.tolist() == [MB, MB + 1, MB + 2]
-    assert counts(graph)["synapses_rows_without_an_end"] == 1
-
-
-def test_short_ids_in_floats_with_gaps_have_lost_nothing():
-    """What pandas makes of whole numbers beside an empty cell."""
-    graph = from_tables(neurons([1.0, 2.0, 3.0]), synapses((1.0, 2.0), (1.0, np.nan)))
-    assert wiring(graph) == {(0, 1): 1}
-    assert graph["neuron"].root_id.tolist() == [1, 2, 3]
-
-
-ROUNDED = [int(float(MB + 1000 * i)) for i in range(4)]
-FOUR = pd.DataFrame({"x_um": [0.0, 9, 18, 27], "y_um": 0.0, "z_um": 0.0})
-BAD_IDS = {
-    "floats": (neurons(np.array([MB, MB + 900, MB + 2000], float)), PAIR, r"root_id .*passed through a float.*53 bits"),
-    "float32": (neurons(np.array([1, 2, 2**24], np.float32)), PAIR, r"keeps 24 bits"),
-    "text of floats": (neurons(["8.646911355725310e+17", "1", "2"]), PAIR, r"passed through a float"),
-    "text with a point": (neurons([f"{MB}.0", "1", "2"]), PAIR, r"passed through a float"),
-    "rounded whole numbers": (FOUR.assign(root_id=ROUNDED), PAIR, r"4 that are all rounded to what a float can hold"),
-    "half a neuron": (neurons([1.5, 2, 3]), PAIR, r"whole numbers, got '1.5'"),
-    "truth values": (neurons([True, False, True]), PAIR, r"must hold ids, got (True|False)"),
-    "beyond int64": (neurons([2**63, 1, 2]), PAIR, r"fit into int64.*9223372036854775808"),
-    "negative": (neurons([-1, 1, 2]), PAIR, r"root_id must hold ids of at least 0.*got -1"),
-    "floats as ends": (neurons([MB, 1, 2]), synapses((float(MB), 1.0)), r"pre .*passed through a float"),
-    "text of floats as ends": (neurons([MB, 1, 2]), synapses(("8.6469e17", "1")), r"pre .*passed through a float"),
-    "ids of another version": (
-        neurons([MB, MB + 1, MB + 2]),
-        PAIR,
-        r"got none of 1 rows.* ends are 1 \(pre\).*version",
-    ),
-    "one neuron with two places": (
-        neurons([1, 1, 2]),
-        PAIR,
-        r"got 1 that have several rows, such as 1 with different x",
-    ),
-    "no column of ids": (pd.DataFrame(UM), PAIR, r"must have a column for neuron_id, such as neuron.*neuron_id='...'"),
-    "no rows": (neurons([1, 2, 3])[:0], PAIR, r"must have rows"),
-    "no neuron with an id": (neurons([0, 0, 0]), PAIR, r"some with an id and a position, got none"),
-    "a nucleus twice": (neurons([1, 2, 3], nucleus_id=[5, 5, 6]), PAIR, r"nucleus_id must name each neuron once"),
-}
-
-
-@pytest.mark.parametrize(("cells", "pairs", "says"), BAD_IDS.values(), ids=BAD_IDS.keys())
-@pytest.mark.parametrize("store", ["frame", "csv"])
-def test_ids_that_cannot_be_right_are_refused(cells, pairs, says, store, tmp_path):
-    if store == "csv":
-        if "float32" in says or "24 bits" in says or "True" in says:
-            pytest.skip("a csv has no types")
-        cells.to_csv(tmp_path / "cells.csv", index=False)
-        pairs.to_csv(tmp_path / "pairs.csv", index=False)
-        cells, pairs = tmp_path / "cells.csv", tmp_path / "pairs.csv"
-    with pytest.raises((DataFileError, ConnectomeError), match=says):
-        from_tables(cells, pairs)
-
-
-def test_few_long_ids_may_be_round_by_chance():
-    graph = from_tables(neurons([ROUNDED[0], ROUNDED[1], MB]), synapses((ROUNDED[0], MB)))
-    assert wiring(graph) == {(0, 2): 1}
-
-
-def test_numbers_of_rows_count_from_0():
-    graph = from_tables(neurons([0, 1, 2]), synapses((0, 1), (2, 0)))
-    assert graph.num_neurons == 3
-    assert wiring(graph) == {(0, 1): 1, (2, 0): 1}
 
 
 # --- rows -------------------------------------------------------------------------------------------
