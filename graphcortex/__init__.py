@@ -20,7 +20,7 @@ _PLACES = {
         "LengthPenalty",
         "SampledCommunicabilityEMD",
     ),
-    "graphcortex.metrics": ("busiest_edges", "learned_graph_metrics"),
+    "graphcortex.metrics": ("busiest_edges", "compare", "learned_graph_metrics", "summary"),
     "graphcortex.nn": ("GraphRNN", "TaskClassifier"),
     "graphcortex.ops": ("communicability", "edge_length", "spatial_communicability", "total_communicability"),
     "graphcortex.study": ("Protocol", "StudyConfig", "Variant", "run_study"),
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         LengthPenalty,
         SampledCommunicabilityEMD,
     )
-    from graphcortex.metrics import busiest_edges, learned_graph_metrics
+    from graphcortex.metrics import busiest_edges, compare, learned_graph_metrics, summary
     from graphcortex.nn import GraphRNN, TaskClassifier
     from graphcortex.ops import communicability, edge_length, spatial_communicability, total_communicability
     from graphcortex.study import Protocol, StudyConfig, Variant, run_study
@@ -62,12 +62,14 @@ __all__ = [
     "Variant",
     "busiest_edges",
     "communicability",
+    "compare",
     "complete_edge_index",
     "edge_length",
     "get_task",
     "learned_graph_metrics",
     "run_study",
     "spatial_communicability",
+    "summary",
     "total_communicability",
     "use_backend",
 ]

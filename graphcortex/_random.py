@@ -36,6 +36,18 @@ def draw_seed(rng: torch.Generator | int) -> int:
     return int(torch.randint(2**62, (), generator=rng, device=rng.device))
 
 
+def as_seed(rng: torch.Generator | int) -> int:
+    """Return an int seed: ``rng`` itself if it is one, else one draw from it.
+
+    Raises:
+        ValueError: If ``rng`` is neither a generator nor an int of at least 0.
+    """
+    if isinstance(rng, torch.Generator):
+        return draw_seed(rng)
+    as_generator(rng)
+    return int(rng)
+
+
 def numpy_generator(rng: torch.Generator | int) -> np.random.Generator:
     """Return a NumPy generator that ``rng`` seeds (one draw is taken from a ``torch.Generator``)."""
     return np.random.default_rng(draw_seed(as_generator(rng) if not isinstance(rng, torch.Generator) else rng))

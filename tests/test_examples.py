@@ -13,6 +13,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis.errors import NoSuchExample
 
 from graphcortex.cli import run_example
 from graphcortex.study import METRICS, Protocol, StudyConfig
@@ -237,3 +238,81 @@ def test_a_connectome_of_ones_own_may_be_a_published_one(tmp_path, microns_root)
     there = [name for name in example("bring_your_own_connectome").PUBLISHED if (microns_root.parent / name).is_dir()]
     assert f"{1 + len(there)} connectomes" in done.stdout
     assert {path.name for path in (tmp_path / "mine").iterdir() if path.is_dir()} == {"tiny", *there}
+
+
+def test_a_metric_of_ones_own_is_tested_and_mistakes_are_shown(tmp_path):
+    command = [sys.executable, str(EXAMPLES / "property_test_your_metric.py")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    text = said(
+        subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200, check=False)
+    )
+    assert "reciprocity and wire_per_synapse obey their laws" in text
+    for name in ("overwriting depends on how often", "guarded depends on the unit", "unguarded is not a number"):
+        assert name in text
+    assert (
+        text.count("graph = Edges(edge_index=torch.tensor(") + text.count("graph = Edges(edge_index=torch.zeros(") == 3
+    )
+
+
+def test_each_claim_of_the_tested_metric_can_fail(monkeypatch):
+    module = example("property_test_your_metric")
+    monkeypatch.setattr(module, "reciprocity", module.overwriting)
+    with pytest.raises(AssertionError, match="overwriting depends on how often an edge is listed"):
+        module.test_reciprocity()
+    monkeypatch.setattr(module, "complaint", lambda metric, graph: "")
+    with pytest.raises(NoSuchExample):
+        module.smallest_counterexample(module.guarded)
+
+
+CAVE_MISSING = importlib.util.find_spec("caveclient") is None
+
+
+def from_cave(*options: str, **environment: str) -> subprocess.CompletedProcess:
+    if CAVE_MISSING:
+        pytest.skip("caveclient is not installed: pip install 'graphcortex[cave]'")
+    inherited = {name: value for name, value in os.environ.items() if name != "GRAPHCORTEX_DATA"}
+    return subprocess.run(
+        [sys.executable, str(EXAMPLES / "microns_from_cave.py"), *options],
+        env={**inherited, "OMP_NUM_THREADS": "1", "NO_PROXY": "127.0.0.1", **environment},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+
+
+def test_a_connectome_comes_from_a_cave_of_this_machine(tmp_path):
+    text = said(from_cave("--root", str(tmp_path), GRAPHCORTEX_DATA=str(tmp_path), HOME=str(tmp_path)))
+    assert "a made-up cortex" in text
+    assert "synapses of minnie65_public version 117" in text
+    assert list(tmp_path.glob("minnie65_public/v117/synapses_pni_2-*.split")), "no answer was cut off"
+
+
+@pytest.mark.real_data
+def test_a_connectome_of_real_wiring_comes_from_a_cave_of_this_machine(microns_root):
+    text = said(from_cave(GRAPHCORTEX_DATA=str(microns_root.parent)))
+    assert "real wiring" in text
+    assert "median distance of joined neurons" in text
+
+
+def test_the_claims_about_cave_can_fail():
+    from graphcortex.data import Connectome
+
+    def made(pos, edges, roots):
+        count = np.ones(len(edges[0]), dtype=int)
+        return Connectome.from_arrays(np.array(pos), np.array(edges), count, root_id=roots, provenance={"version": 1})
+
+    check = example("microns_from_cave").check
+    good = made([[0.0, 0, 0], [9.0, 0, 0]], [[0], [1]], [5, 6])
+    check(good, good)
+    for other in (
+        made([[0.0, 0, 0], [9.0, 0, 0]], [[1], [0]], [5, 6]),
+        made([[0.0, 0, 0], [9.0, 0, 0]], [[0], [0]], [5, 6]),
+    ):
+        with pytest.raises(AssertionError):
+            check(good, other)
+    far = made([[0.0, 0, 0], [9000.0, 0, 0]], [[0], [1]], [5, 6])
+    loop = made([[0.0, 0, 0], [9.0, 0, 0]], [[0], [0]], [5, 6])
+    unnamed = made([[0.0, 0, 0], [9.0, 0, 0]], [[0], [1]], [0, 0])
+    for wrong in (far, loop, unnamed):
+        with pytest.raises(AssertionError):
+            check(wrong, wrong)

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # What the extras bring. The library works without any of it, up to the moment it is needed.
 OPTIONAL = [
     "torch_scatter", "caveclient", "sklearn", "h5py", "dask", "distributed", "statsmodels", "matplotlib", "plotly",
-    "jinja2", "tyro", "neurogym", "networkx", "bct",
+    "jinja2", "tyro", "neurogym", "networkx", "bct", "hypothesis",
 ]  # fmt: skip
 HEAVY = ["torch", "torch_geometric", "numpy", "scipy", "pandas", "igraph", "pyarrow", "pooch", *OPTIONAL]
 
@@ -53,7 +53,7 @@ def test_importing_the_package_loads_nothing_heavy_and_says_nothing():
 
 
 def test_every_room_imports_without_the_extras_and_touches_no_global_generator():
-    """Only `testing` needs more: it is made of hypothesis strategies."""
+    """Only `testing.strategies` needs more: it is made of hypothesis strategies."""
     run_python(
         f"""
         import importlib, pkgutil, random, sys
@@ -74,7 +74,7 @@ def test_every_room_imports_without_the_extras_and_touches_no_global_generator()
         before = states(), settings()
         import graphcortex
         for module in pkgutil.walk_packages(graphcortex.__path__, "graphcortex."):
-            if not module.name.startswith("graphcortex.testing"):
+            if not module.name.startswith("graphcortex.testing.strategies"):
                 importlib.import_module(module.name)
         assert (states(), settings()) == before
         """
@@ -99,6 +99,34 @@ def test_a_missing_extra_is_named_where_it_is_needed():
         """
     )
     assert "needs matplotlib, which is not installed: pip install 'graphcortex[study]'" in said
+
+
+def test_laws_are_checked_without_hypothesis_and_drawing_graphs_asks_for_it():
+    said = run_python(
+        """
+        import sys
+        sys.modules["hypothesis"] = None
+        import torch
+        from graphcortex.metrics import assortativity
+        from graphcortex.testing import Edges, assert_metric_laws
+        assert_metric_laws(assortativity, Edges(torch.tensor([[0, 0, 0], [1, 2, 3]]), torch.ones(3), 4), scale=0)
+        try:
+            from graphcortex.testing import edges
+        except ImportError as error:
+            print(error)
+        """
+    )
+    assert "needs hypothesis, which is not installed: pip install 'graphcortex[test]'" in said
+
+
+def test_every_public_name_of_testing_is_there():
+    import graphcortex.testing
+
+    for name in graphcortex.testing.__all__:
+        assert callable(getattr(graphcortex.testing, name))
+        assert name in dir(graphcortex.testing)
+    with pytest.raises(AttributeError, match=r"module 'graphcortex.testing' has no attribute 'nonsense'"):
+        graphcortex.testing.nonsense  # noqa: B018
 
 
 @pytest.mark.parametrize("name", graphcortex.__all__)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from graphcortex.data._cave_retry import CaveError, CaveRetries
 from graphcortex.data._download import DownloadError
 from graphcortex.data._unpickle import DataFileError, UnsafeFileError
 from graphcortex.data._validate import ConnectomeError
 from graphcortex.data.card import Card
+from graphcortex.data.cave import MicronsCAVE
 from graphcortex.data.connectome import Connectome
 from graphcortex.data.fields import MicronsFields
 from graphcortex.data.graphml import read_graphml, to_graphml
@@ -14,22 +16,42 @@ from graphcortex.data.schema import SCHEMA, Field
 from graphcortex.data.synthetic import CortexParameters, SyntheticCortex
 from graphcortex.data.table_folder import read_tables, to_tables
 from graphcortex.data.tables import from_tables
-from graphcortex.data.transforms import CropToBox, MinSynapses, RenameNeurons, ShufflePositions
+from graphcortex.data.transforms import (
+    CropToBox,
+    DegreeLattice,
+    ErdosRenyi,
+    Lattice,
+    MinSynapses,
+    RenameNeurons,
+    RewireDegrees,
+    RewireDegreesAndLengths,
+    ShufflePositions,
+    ShuffleWeights,
+)
 
 __all__ = [
     "SCHEMA",
     "Card",
+    "CaveError",
+    "CaveRetries",
     "Connectome",
     "ConnectomeError",
     "CortexParameters",
     "CropToBox",
     "DataFileError",
+    "DegreeLattice",
     "DownloadError",
+    "ErdosRenyi",
     "Field",
+    "Lattice",
+    "MicronsCAVE",
     "MicronsFields",
     "MinSynapses",
     "RenameNeurons",
+    "RewireDegrees",
+    "RewireDegreesAndLengths",
     "ShufflePositions",
+    "ShuffleWeights",
     "SyntheticCortex",
     "UnsafeFileError",
     "from_tables",

@@ -6,36 +6,37 @@ import math
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
-from torch_geometric.data import Batch
+from torch_geometric.data import Data
 from torch_geometric.transforms import BaseTransform
 
 from graphcortex._checks import check_count
-from graphcortex._random import as_generator
-from graphcortex._typing import RandomSource
+from graphcortex.data._control import Control, check_single, check_single_graph
 from graphcortex.data.connectome import Connectome
+from graphcortex.data.null_transforms import (
+    DegreeLattice,
+    ErdosRenyi,
+    Lattice,
+    RewireDegrees,
+    RewireDegreesAndLengths,
+    ShuffleWeights,
+)
 from graphcortex.data.schema import NEURON, SYNAPSE, fields_of
 
-
-class _Control(BaseTransform):
-    """A transform that draws one permutation of the neurons."""
-
-    def __init__(self, rng: RandomSource):
-        as_generator(rng)  # a wrong rng fails here, not at the first graph
-        self.rng = rng
-
-    def _permutation(self, connectome: Connectome) -> Tensor:
-        _check_single(connectome, self)
-        generator = as_generator(self.rng)
-        drawn = torch.randperm(connectome.num_neurons, generator=generator, device=generator.device)
-        return drawn.to(connectome.pos.device)
-
-    def __repr__(self) -> str:
-        rng = "torch.Generator" if isinstance(self.rng, torch.Generator) else self.rng
-        return f"{type(self).__name__}(rng={rng})"
+__all__ = [
+    "CropToBox",
+    "DegreeLattice",
+    "ErdosRenyi",
+    "Lattice",
+    "MinSynapses",
+    "RenameNeurons",
+    "RewireDegrees",
+    "RewireDegreesAndLengths",
+    "ShufflePositions",
+    "ShuffleWeights",
+]
 
 
-class RenameNeurons(_Control):
+class RenameNeurons(Control):
     r"""Rename the neurons in wiring and function, while every body stays in its place.
 
     One permutation :math:`\pi` renames both ends of all synapses and recorded pairs, and moves the diagonals
@@ -55,6 +56,7 @@ class RenameNeurons(_Control):
 
     def forward(self, data: Connectome) -> Connectome:
         """Rename the neurons of one connectome."""
+        check_single(data, self)
         new = self._permutation(data)
         for store in data.edge_stores:
             edges = new[store["edge_index"]]
@@ -69,7 +71,7 @@ class RenameNeurons(_Control):
         return data
 
 
-class ShufflePositions(_Control):
+class ShufflePositions(Control):
     """Give every neuron the position of another, drawn at random; all else stays.
 
     Args:
@@ -77,8 +79,11 @@ class ShufflePositions(_Control):
             all graphs of one size.
     """
 
-    def forward(self, data: Connectome) -> Connectome:
-        """Shuffle the positions of one connectome."""
+    def forward(self, data: Connectome | Data) -> Connectome | Data:
+        """Shuffle the positions of one connectome, or of one plain graph."""
+        check_single_graph(data, self)
+        if data.pos is None:
+            raise ValueError("pos must hold the position of each node, got None; give the graph a pos.")
         data.pos = data.pos[self._permutation(data)]
         return data
 
@@ -106,7 +111,7 @@ class CropToBox(BaseTransform):
 
     def forward(self, data: Connectome) -> Connectome:
         """Crop one connectome."""
-        _check_single(data, self)
+        check_single(data, self)
         pos = data.pos
         inside = (pos >= pos.new_tensor(self.low_um)) & (pos <= pos.new_tensor(self.high_um))
         return data.subgraph(inside.all(dim=1))
@@ -130,20 +135,11 @@ class MinSynapses(BaseTransform):
 
     def forward(self, data: Connectome) -> Connectome:
         """Drop the weaker pairs of one connectome."""
-        _check_single(data, self)
+        check_single(data, self)
         return data.edge_subgraph({SYNAPSE: data.synapses["count"] >= self.count})
 
     def __repr__(self) -> str:
         return f"MinSynapses(count={self.count})"
-
-
-def _check_single(data: Connectome, transform: BaseTransform) -> None:
-    # PyG remembers where each graph of a batch begins: after a change of size or order it would cut in the wrong place.
-    if not isinstance(data, Connectome) or isinstance(data, Batch):
-        raise ValueError(
-            f"{type(transform).__name__} must be given one Connectome, got {type(data).__name__}; apply it to each "
-            "graph before they are batched."
-        )
 
 
 def _corner(values: Sequence[float], name: str) -> tuple[float, ...]:

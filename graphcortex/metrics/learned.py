@@ -101,7 +101,7 @@ def learned_graph_metrics(
     pairs = strongest_edges(edge_index, edge_weight, num_nodes, quantile=quantile)
     return LearnedGraphMetrics(
         entropy=entropy,
-        modularity=modularity(pairs, None, num_nodes),
+        modularity=modularity(pairs, None, num_nodes, method="fast_greedy"),
         assortativity=assortativity(pairs, None, num_nodes),
         small_worldness=small_worldness(pairs, None, num_nodes, num_nulls=num_nulls, rng=rng),
         edge_index=pairs,
@@ -113,9 +113,9 @@ def _diverged(entropy: WeightEntropy, num_nodes: int, quantile: float, no_pairs:
     nan, reason = math.nan, entropy.reason
     return LearnedGraphMetrics(
         entropy=entropy,
-        modularity=Modularity(value=nan, reason=reason, membership=torch.arange(num_nodes)),
+        modularity=Modularity(value=nan, reason=reason, method="fast_greedy", membership=torch.arange(num_nodes)),
         assortativity=Assortativity(value=nan, reason=reason, num_pairs=0),
-        small_worldness=SmallWorld(value=nan, reason=reason, clustering=nan, efficiency=nan, null_statistics=None),
+        small_worldness=SmallWorld(value=nan, reason=reason, method="published", clustering=nan, efficiency=nan),
         edge_index=no_pairs,
         quantile=quantile,
     )

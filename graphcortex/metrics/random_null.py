@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from graphcortex._checks import check_count, check_number
-from graphcortex._random import as_generator, draw_seed, numpy_generator
+from graphcortex._random import as_seed, numpy_generator
 from graphcortex._typing import RandomSource
 
 _BATCH_ENTRIES = 2**18
@@ -87,9 +87,7 @@ def random_null_statistics(
     num_nodes = check_count(num_nodes, "num_nodes")
     num_nulls = check_count(num_nulls, "num_nulls")
     threshold = check_number(threshold, "threshold", minimum=0, maximum=1)
-    seed = draw_seed(rng) if isinstance(rng, torch.Generator) else rng
-    as_generator(seed)  # refuses what is no seed, before it becomes a key
-    return _cached_statistics(num_nodes, num_nulls, threshold, int(seed))
+    return _cached_statistics(num_nodes, num_nulls, threshold, as_seed(rng))
 
 
 @lru_cache(maxsize=256)

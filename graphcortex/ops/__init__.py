@@ -5,13 +5,14 @@ from graphcortex.ops.communicability_sample import sample_communicability
 from graphcortex.ops.correlation import binned_counts, spike_correlation
 from graphcortex.ops.edge_length import edge_length, grid_positions
 from graphcortex.ops.precision import precision
-from graphcortex.ops.spectrum import rescale_to_radius, spectral_radius
+from graphcortex.ops.spectrum import SpectrumNotFoundError, rescale_to_radius, spectral_radius
 from graphcortex.ops.strength import in_strength, out_strength
 from graphcortex.ops.sttc import sttc
 from graphcortex.ops.total_communicability import edge_traffic, total_communicability
 from graphcortex.ops.wasserstein import quantile_function, quantiles_at, wasserstein_1d
 
 __all__ = [
+    "SpectrumNotFoundError",
     "binned_counts",
     "communicability",
     "communicability_matrix",

@@ -12,8 +12,14 @@ from graphcortex._typing import EdgeIndex, EdgeValues
 
 # Below this size the dense eigenvalues take less than a second, and cannot fail to converge.
 _DENSE_UP_TO = 1000
+# Above it the dense ones would take from minutes to days.
+_DENSE_AT_MOST = 5000
 # Random and cortical graphs need fewer than ten; a ring, all of whose eigenvalues are of one size, would never end.
 _MOST_RESTARTS = 300
+
+
+class SpectrumNotFoundError(ArithmeticError):
+    """Eigenvalues of a large matrix that the iterations do not find."""
 
 
 def spectral_radius(edge_index: EdgeIndex, edge_weight: EdgeValues, num_nodes: int) -> float:
@@ -30,6 +36,8 @@ def spectral_radius(edge_index: EdgeIndex, edge_weight: EdgeValues, num_nodes: i
 
     Raises:
         ValueError: If the shapes do not describe one graph, or a weight is not finite.
+        SpectrumNotFoundError: If the iterations do not end, as on a large ring, and the graph is too large for the dense
+            eigenvalues.
 
     Example:
         >>> import torch
@@ -40,7 +48,7 @@ def spectral_radius(edge_index: EdgeIndex, edge_weight: EdgeValues, num_nodes: i
     check_finite(edge_weight, "edge_weight")
     weight = edge_weight.detach().double().cpu().numpy()
     shape = (num_nodes, num_nodes)
-    matrix = _on_cycles(scipy.sparse.csr_array((weight, tuple(edge_index.cpu().numpy())), shape=shape))
+    matrix = on_cycles(scipy.sparse.csr_array((weight, tuple(edge_index.cpu().numpy())), shape=shape))
     if matrix.shape[0] == 0:
         return 0.0
     if matrix.shape[0] > _DENSE_UP_TO:
@@ -53,11 +61,16 @@ def spectral_radius(edge_index: EdgeIndex, edge_weight: EdgeValues, num_nodes: i
             )
             return float(np.abs(values).max())
         except scipy.sparse.linalg.ArpackNoConvergence:
-            pass  # many eigenvalues of the same size: only the dense ones are sure
+            # Many eigenvalues of the same size: only the dense ones are sure.
+            if matrix.shape[0] > _DENSE_AT_MOST:
+                raise SpectrumNotFoundError(
+                    f"no eigenvalue was found in {_MOST_RESTARTS} Arnoldi restarts: too many of the {matrix.shape[0]} that "
+                    f"are not 0 have nearly one size, and more than {_DENSE_AT_MOST} are too many to compute all."
+                ) from None
     return float(np.abs(np.linalg.eigvals(matrix.toarray())).max())
 
 
-def _on_cycles(matrix: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
+def on_cycles(matrix: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
     """Return the rows and columns of the neurons that lie on a cycle; the others only add eigenvalues of 0.
 
     On a graph without cycles the iterations find no eigenvalue, and rounding may show one that is not there.

@@ -50,7 +50,7 @@ def _learned_graph(results: StudyResults, key: RunKey, folder: Path, suffix: str
     edge_index = complete_edge_index(n)
     membership = None
     if bool(torch.isfinite(weight).all()):
-        membership = modularity(strongest_edges(edge_index, weight, n), None, n).membership
+        membership = modularity(strongest_edges(edge_index, weight, n), None, n, method="fast_greedy").membership
     title = f"{key.task}, {key.variant}, {key.recurrence} recurrence, seed {key.seed}"
     space = plot_learned_graph(results.connectome.pos, edge_index, weight, membership=membership, title=title)
     matrix = plot_matrix(edge_index, weight, n, membership=membership, title=title)

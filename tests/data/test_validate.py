@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -200,3 +202,14 @@ def test_no_neurons_is_a_connectome():
     graph = connectome(3).subgraph([])
     assert graph.validate().num_neurons == 0
     assert graph.count_matrix().shape == (0, 0)
+
+
+def test_what_was_not_measured_is_nan_where_that_may_be():
+    pos, pair = torch.zeros(2, 3), torch.tensor([[0], [1]])
+    graph = Connectome.from_arrays(pos, pair, torch.ones(1).long(), pref_ori=torch.tensor([math.nan, 3.0]))
+    assert graph["neuron"]["pref_ori"].isnan().tolist() == [True, False]
+    for wrong, message in ((math.inf, "pref_ori must be finite"), (3.2, "pref_ori must be at least 0")):
+        with pytest.raises(ConnectomeError, match=message):
+            Connectome.from_arrays(pos, pair, torch.ones(1).long(), pref_ori=torch.tensor([math.nan, wrong]))
+    with pytest.raises(ConnectomeError, match="self_sttc must be finite"):
+        Connectome.from_arrays(pos, pair, torch.ones(1).long(), self_sttc=torch.tensor([math.nan, 0.0]))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import gaussian_kde
 
-from graphcortex.metrics import weight_entropy
+from graphcortex.metrics import entropy, weight_entropy
 
 
 def naive_entropy(weights: torch.Tensor, num_points: int = 100) -> float:
@@ -62,6 +62,16 @@ def test_matches_scipy(kind, num_points):
     assert (found.num_weights, found.num_points) == (weights.numel(), num_points)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("num_points", [100, 2, 37])
+def test_binning_stays_within_what_it_says(kind, num_points):
+    found = weight_entropy(draws(kind), num_points=num_points, method="binned")
+    exact = weight_entropy(draws(kind), num_points=num_points)
+    assert found.value == pytest.approx(exact.value, abs=0.0005)
+    assert found.bandwidth == pytest.approx(exact.bandwidth, rel=1e-9)
+    assert (found.method, exact.method) == ("binned", "kde")
+
+
 @pytest.mark.parametrize("kind", ["normal", "shifted"])
 def test_bandwidth_is_scotts_in_the_unit_of_the_weights(kind):
     weights = draws(kind) * 3
@@ -77,6 +87,29 @@ weights = st.lists(st.integers(-32, 32), min_size=1, max_size=30).map(
 @given(w=weights)
 def test_lies_between_zero_and_the_logarithm_of_the_points(w):
     assert 0 <= weight_entropy(w, num_points=20).value <= math.log2(20) + 1e-12
+
+
+@given(w=weights)
+def test_binning_stays_within_what_it_says_for_few_weights(w):
+    exact = weight_entropy(w, num_points=20)
+    found = weight_entropy(w, num_points=20, method="binned")
+    assert found.value == pytest.approx(exact.value, abs=0.002)
+    assert (found.num_weights, found.reason) == (exact.num_weights, exact.reason)
+
+
+def test_binning_keeps_every_weight():
+    w = draws("log-normal").numpy()
+    grid, mass = entropy._linear_bins(w, w.min(), w.max(), 0.01)
+    assert mass.sum() == pytest.approx(w.size, rel=1e-12)
+    assert grid @ mass == pytest.approx(w.sum(), rel=1e-12)  # shared linearly, a weight keeps its place on average
+    assert mass.min() >= -1e-9
+    assert (grid[0], grid[-1]) == (w.min(), w.max())
+
+
+def test_binning_does_not_depend_on_the_chunks(monkeypatch):
+    whole = weight_entropy(draws("normal"), method="binned").value
+    monkeypatch.setattr(entropy, "_CHUNK", 64)
+    assert weight_entropy(draws("normal"), method="binned").value == pytest.approx(whole, abs=1e-12)
 
 
 @given(w=weights, scale=st.sampled_from([-4.0, 0.5, 1e-200, 1e200]), data=st.data())
@@ -129,6 +162,11 @@ BAD_ARGUMENTS = {
     "one point": (torch.rand(3), 1),
     "half a point": (torch.rand(3), 2.5),
 }
+
+
+def test_rejects_an_unknown_method():
+    with pytest.raises(ValueError, match=r"method must .*got"):
+        weight_entropy(torch.rand(3), method="histogram")
 
 
 @pytest.mark.parametrize(("edge_weight", "num_points"), BAD_ARGUMENTS.values(), ids=BAD_ARGUMENTS.keys())

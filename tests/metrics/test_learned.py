@@ -27,7 +27,7 @@ def test_puts_together_what_the_parts_give():
     assert torch.equal(found.edge_index, pairs)
     assert found.values() == {
         "entropy": weight_entropy(graph.edge_weight).value,
-        "modularity": modularity(pairs, None, 50).value,
+        "modularity": modularity(pairs, None, 50, method="fast_greedy").value,
         "assortativity": assortativity(pairs, None, 50).value,
         "small_worldness": small_worldness(pairs, None, 50, num_nulls=10, rng=3).value,
     }

@@ -9,7 +9,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphcortex.metrics import small_worldness, strongest_edges
+from graphcortex.graphs import simple_graph
+from graphcortex.metrics import clustering, path_statistics, small_worldness, strongest_edges
+from graphcortex.metrics.clustering import mean_clustering
+from graphcortex.metrics.ensemble import Nulls
+from graphcortex.metrics.paths import path_statistics_of
 from graphcortex.testing.strategies import edges
 from tests.metrics.graphs import BAD_EDGES, NO_EDGES, PATH, RING, STAR, TRIANGLES, as_matrix, as_networkx, clustered
 
@@ -94,6 +98,102 @@ def test_null_graphs_without_clustering_allow_none(edge_index):
     found = small_worldness(edge_index, None, 6, num_nulls=3, null_threshold=1.0)
     assert math.isnan(found.value)
     assert found.reason == "none of the 3 random graphs of 6 neurons has clustering"
+
+
+NEAR = torch.cat([torch.stack((torch.arange(60), (torch.arange(60) + step) % 60)) for step in (1, 2, 3)], dim=1)
+
+
+@pytest.mark.parametrize("null", ["degree", "erdos_renyi"])
+def test_matched_is_the_ratio_of_the_ratios(null):
+    nulls = Nulls(null, 12, rng=2)
+    found = small_worldness(NEAR, None, 60, method="matched", null=nulls)
+    graph = simple_graph(NEAR, None, 60, directed=False)
+    C0 = nulls.distribution(mean_clustering, graph).values[:, 0]
+    L0 = nulls.distribution(path_length, graph).values[:, 0]
+    C, L = clustering(NEAR, None, 60).value, path_statistics(NEAR, None, 60, directed=False).path_length
+    assert (found.clustering, found.path_length) == (C, L)
+    assert found.value == pytest.approx((C / C0.mean()) / (L / L0.mean()), rel=1e-12)
+    assert found.null_clustering == pytest.approx((C0.mean(), C0.std(ddof=1)), rel=1e-9)
+    assert found.null_path_length == pytest.approx((L0.mean(), L0.std(ddof=1)), rel=1e-9)
+    assert found.clustering_z == pytest.approx((C - C0.mean()) / C0.std(ddof=1), rel=1e-9)
+    assert found.path_length_z == pytest.approx((L - L0.mean()) / L0.std(ddof=1), rel=1e-9)
+    assert (found.null, found.num_nulls, found.method) == (null, 12, "matched")
+    assert found.null_mean == pytest.approx(1, abs=0.05)
+    assert found.z > 5
+
+
+def path_length(graph):
+    return path_statistics_of(graph).path_length
+
+
+@pytest.mark.parametrize("num_sources", [None, 12])
+def test_the_standard_error_is_the_spread_over_ensembles_and_sources(num_sources):
+    pairs = strongest_edges(*clustered(60, 4))
+    runs = [
+        small_worldness(
+            pairs, None, 60, method="matched", null=Nulls("degree", 10, rng=seed), num_sources=num_sources, rng=seed
+        )
+        for seed in range(40)
+    ]
+    spread = torch.tensor([run.value for run in runs]).std().item()
+    error = sum(run.standard_error for run in runs) / 40
+    # A standard deviation of 40 normal numbers is known to 1 / sqrt(80) of itself; those of the null's means add to it.
+    assert error == pytest.approx(spread, rel=4 / math.sqrt(80))
+
+
+def test_a_random_graph_is_no_small_world_when_matched():
+    pairs = torch.triu_indices(100, 100, 1)
+    kept = pairs[:, torch.rand(pairs.size(1), generator=torch.Generator().manual_seed(0)) < 0.15]
+    found = small_worldness(kept, None, 100, method="matched", null=Nulls("erdos_renyi", 30))
+    assert abs(found.value - 1) < 4 * found.null_sd
+    assert abs(found.z) < 4
+    assert found.standard_error < found.null_sd
+
+
+def test_matched_ignores_weights_but_for_the_threshold():
+    weight = torch.linspace(1, 2, NEAR.size(1))
+    plain = small_worldness(NEAR, None, 60, method="matched", null=Nulls("degree", 3))
+    weighted = small_worldness(NEAR, weight, 60, method="matched", null=Nulls("degree", 3))
+    assert weighted.value == plain.value
+    assert small_worldness(NEAR, weight, 60, method="matched", threshold=1.5, null=Nulls("degree", 3)).threshold == 1.5
+
+
+NO_MATCHED = {
+    "no edges": (NO_EDGES, 5, "no path leads from a neuron to another, so that there is no path length"),
+    "one neuron": (NO_EDGES, 1, "a single neuron has no distances"),
+    "a star": (STAR, 5, "none of the 2 random graphs of 5 neurons has clustering"),
+}
+
+
+@pytest.mark.parametrize(("edge_index", "num_nodes", "reason"), NO_MATCHED.values(), ids=NO_MATCHED.keys())
+def test_matched_says_why_there_is_none(edge_index, num_nodes, reason):
+    found = small_worldness(edge_index, None, num_nodes, method="matched", null=Nulls("degree", 2))
+    assert math.isnan(found.value)
+    assert found.reason == reason
+
+
+def test_one_random_graph_gives_no_error():
+    found = small_worldness(NEAR, None, 60, method="matched", null=Nulls("degree", 1))
+    assert math.isfinite(found.value)
+    assert math.isnan(found.standard_error)
+    assert math.isnan(found.z)
+
+
+BAD_ARGUMENTS = {
+    "an unknown method": {"method": "telesford"},
+    "a null of the published form": {"null": "degree"},
+    "sources of the published form": {"num_sources": 3},
+    "too many sources": {"method": "matched", "num_sources": 61},
+    "an unknown null": {"method": "matched", "null": "cubic"},
+    "a negative threshold": {"threshold": -1.0},
+    "no seed": {"method": "matched", "rng": None},
+}
+
+
+@pytest.mark.parametrize("keywords", BAD_ARGUMENTS.values(), ids=BAD_ARGUMENTS.keys())
+def test_rejects_arguments(keywords):
+    with pytest.raises(ValueError, match=r"must .*got"):
+        small_worldness(NEAR, None, 60, **keywords)
 
 
 @pytest.mark.parametrize("edge_index", BAD_EDGES.values(), ids=BAD_EDGES.keys())

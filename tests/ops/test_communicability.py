@@ -177,8 +177,15 @@ def test_does_not_depend_on_the_names_of_nodes(normalization, graph, data):
     assert_close(renamed, expected, rtol=1e-9, atol=1e-9)
 
 
-@given(graph=edges(), factor=st.sampled_from([-1.0, 1e-6, -3.0, 1e6]))
-def test_does_not_depend_on_unit_and_sign_of_all_weights(graph, factor):
+# Repeated edges may cancel, and 2 - 1.875 - .125 is no longer 0 once each is rounded to millionths: where edges are repeated, the
+# factors are powers of two, which round nothing.
+EXACTLY_SCALED = st.tuples(edges(), st.sampled_from([-1.0, 2.0**-20, -4.0, 2.0**20]))
+SCALED = st.tuples(edges(repeated=False), st.sampled_from([1e-6, -3.0, 1e6]))
+
+
+@given(drawn=EXACTLY_SCALED | SCALED)
+def test_does_not_depend_on_unit_and_sign_of_all_weights(drawn):
+    graph, factor = drawn
     scaled = communicability(graph.edge_index, factor * graph.edge_weight, graph.num_nodes)
     assert_close(scaled, communicability(*graph), rtol=1e-10, atol=1e-12)
 

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from graphcortex.ops import rescale_to_radius, spectral_radius, spectrum
+from graphcortex.ops import SpectrumNotFoundError, rescale_to_radius, spectral_radius, spectrum
 from graphcortex.testing.strategies import Edges, edges
 
 
@@ -141,3 +141,12 @@ def test_rejects(weight):
 def test_rejects_radius(radius):
     with pytest.raises(ValueError, match=r"radius must .*got"):
         rescale_to_radius(PAIR, torch.ones(2), 2, radius)
+
+
+def test_a_large_ring_is_refused_rather_than_made_dense(monkeypatch):
+    monkeypatch.setattr(spectrum, "_DENSE_UP_TO", 50)
+    monkeypatch.setattr(spectrum, "_DENSE_AT_MOST", 100)
+    monkeypatch.setattr(spectrum, "_MOST_RESTARTS", 1)
+    nodes = torch.arange(200)
+    with pytest.raises(SpectrumNotFoundError, match="200"):
+        spectral_radius(torch.stack([nodes, nodes.roll(-1)]), torch.full((200,), 0.5), 200)

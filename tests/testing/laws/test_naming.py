@@ -1,37 +1,21 @@
-import numpy as np
+from __future__ import annotations
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from graphcortex.testing import (
-    Edges,
-    assert_bounds,
+    AttributedGraph,
+    GeometricGraph,
     assert_invariant_to_edge_order,
     assert_invariant_to_relabelling,
     assert_matches_oracle,
     edges,
+    geometric_graphs,
+    permutations_of,
 )
-
-GRAPH = Edges(torch.tensor([[0, 1, 2], [1, 2, 0]]), torch.tensor([1.0, 2.0, 4.0]).double(), 3)
-
-
-def total(edge_index, edge_weight, num_nodes):
-    return float(edge_weight.sum())
-
-
-def squares(edge_index, edge_weight, num_nodes):
-    return edge_weight**2
-
-
-def out_strength(edge_index, edge_weight, num_nodes):
-    return torch.zeros(num_nodes, dtype=edge_weight.dtype).index_add(0, edge_index[0], edge_weight)
-
-
-def dense(edge_index, edge_weight, num_nodes):
-    matrix = torch.zeros(num_nodes, num_nodes, dtype=edge_weight.dtype)
-    return matrix.index_put((edge_index[0], edge_index[1]), edge_weight, accumulate=True)
-
+from tests.testing.laws.functions import GRAPH, dense, out_strength, squares, total
 
 LAWFUL = {"graph": total, "edge": squares, "node": out_strength, "pair": dense}
 
@@ -105,46 +89,72 @@ def test_dependence_on_order_is_caught(function, of):
         assert_invariant_to_edge_order(function, GRAPH, [2, 1, 0], of=of)
 
 
-def test_a_function_that_writes_into_its_input_does_not_change_the_graph():
-    def doubles_in_place(edge_index, edge_weight, num_nodes):
-        return edge_weight.mul_(2).sum()
-
-    assert_matches_oracle(doubles_in_place, lambda e, w, n: 2 * w.sum(), GRAPH)
-    assert GRAPH.edge_weight.tolist() == [1, 2, 4]
-
-
-ORACLES = {
-    "value": lambda e, w, n: w**2 + 1e-6,
-    "shape": lambda e, w, n: (w**2)[:2],
-    "nan": lambda e, w, n: w * torch.nan,
-    "number of results": lambda e, w, n: (w**2, w),
-}
+@pytest.mark.parametrize(("of", "function"), LAWFUL.items(), ids=LAWFUL.keys())
+@given(graph=edges())
+def test_lawful_functions_pass_without_a_permutation(of, function, graph):
+    assert_invariant_to_relabelling(function, graph, of=of)
+    assert_invariant_to_edge_order(function, graph, of=of)
 
 
-@pytest.mark.parametrize("oracle", ORACLES.values(), ids=ORACLES.keys())
-def test_disagreement_with_an_oracle_is_caught(oracle):
-    with pytest.raises(AssertionError, match=r"squares .*oracle"):
-        assert_matches_oracle(squares, oracle, GRAPH)
+@pytest.mark.parametrize(("function", "of"), DEPEND_ON_NAMES.values(), ids=DEPEND_ON_NAMES.keys())
+def test_dependence_on_names_is_caught_without_a_permutation(function, of):
+    with pytest.raises(AssertionError, match=rf"{function.__name__} depends on the numbers"):
+        assert_invariant_to_relabelling(function, GRAPH, of=of)
 
 
-def test_oracles_may_return_tuples_numbers_or_arrays_and_nan_is_nan():
-    assert_matches_oracle(lambda e, w, n: (total(e, w, n), w), lambda e, w, n: (7, np.array([1.0, 2, 4])), GRAPH)
-    assert_matches_oracle(lambda e, w, n: float("nan"), lambda e, w, n: torch.tensor(torch.nan), GRAPH)
+@pytest.mark.parametrize(("function", "of"), DEPEND_ON_ORDER.values(), ids=DEPEND_ON_ORDER.keys())
+def test_dependence_on_order_is_caught_without_an_order(function, of):
+    with pytest.raises(AssertionError, match=f"{function.__name__} depends on the order of edges"):
+        assert_invariant_to_edge_order(function, GRAPH, of=of)
 
 
-def test_tolerance_is_the_callers():
-    assert_matches_oracle(squares, ORACLES["value"], GRAPH, atol=1e-5)
+def wiring(edge_index, edge_weight, num_nodes, pos):
+    source, target = edge_index
+    return (pos[source] - pos[target]).norm(dim=1) @ edge_weight
 
 
-@pytest.mark.parametrize("values", [0.5, [0.0, 1.0], np.array([[0.2]]), torch.tensor([]), [1 + 1e-13]])
-def test_bounds_hold(values):
-    assert_bounds(values, 0, 1, tolerance=1e-12)
+def height_of_neuron_0(edge_index, edge_weight, num_nodes, pos):
+    return pos[0, 2]
 
 
-@pytest.mark.parametrize("values", [[-0.1, 0.5], [0.5, 1.1], [float("nan")], [float("inf")], torch.tensor(2.0)])
-def test_bounds_are_caught(values):
-    with pytest.raises(AssertionError, match=r"1 of \d values lie outside \[0, 1\]"):
-        assert_bounds(values, 0, 1)
+@given(graph=geometric_graphs(), data=st.data())
+def test_positions_move_with_their_neurons(graph, data):
+    assert_invariant_to_relabelling(wiring, graph)
+    assert_invariant_to_relabelling(wiring, graph, data.draw(permutations_of(graph)))
+    assert_invariant_to_edge_order(wiring, graph, data.draw(permutations_of(graph, "edge")))
+    assert_invariant_to_relabelling(lambda e, w, n, pos: pos, graph, of="node")
+
+
+def test_positions_that_are_read_by_number_are_caught():
+    pos = torch.tensor([[0.0, 0, 0], [0, 0, 1], [0, 0, 2]])
+    with pytest.raises(AssertionError, match=r"(?s)height_of_neuron_0 depends.*GeometricGraph\(.*pos=torch.tensor"):
+        assert_invariant_to_relabelling(height_of_neuron_0, GeometricGraph(*GRAPH, pos))
+
+
+def within(edge_index, edge_weight, num_nodes, module, delay):
+    source, target = edge_index
+    return (edge_weight * delay)[module[source] == module[target]].sum()
+
+
+@given(graph=edges())
+def test_other_values_move_with_their_neurons_and_edges(graph):
+    node = {"module": torch.arange(graph.num_nodes) % 2}
+    graph = AttributedGraph(graph, node=node, edge={"delay": torch.arange(graph.edge_index.size(1)).double()})
+    assert_invariant_to_relabelling(within, graph)
+    assert_invariant_to_edge_order(within, graph)
+
+
+def test_other_values_are_shown():
+    graph = AttributedGraph(GRAPH, node={"module": torch.tensor([0, 0, 1])})
+    with pytest.raises(AssertionError, match=r"node=\{'module': torch.tensor\(\[0, 0, 1\]\)\}"):
+        assert_invariant_to_relabelling(lambda e, w, n, module: module[0], graph)
+
+
+def test_a_graph_may_be_unweighted():
+    graph = GRAPH._replace(edge_weight=None)
+    assert_invariant_to_relabelling(lambda e, w, n: e.size(1) / n, graph)
+    with pytest.raises(AssertionError, match="edge_weight=None"):
+        assert_invariant_to_edge_order(lambda e, w, n: e[0, 0], graph)
 
 
 BAD = {

@@ -1,0 +1,168 @@
+"""Queries to CAVE, and their answers on disk: each whole under its name, or not there."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import io
+import json
+import os
+import secrets
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+KINDS = {"whole": pa.int64(), "number": pa.float64(), "text": pa.string(), "flag": pa.bool_()}
+"""What a column may hold. Whole numbers are never floats on their way: ids have more digits than a float."""
+
+_FORMAT = 1
+_STALE_S = 3600.0
+_RANGES = ((0, 2**20), (2**20, 2**31), (2**31, 2**63 - 1))
+
+
+@dataclass(frozen=True)
+class Query:
+    """Some columns of some rows of one table at one version.
+
+    Attributes:
+        datastack: Name of the datastack.
+        version: Its materialisation.
+        table: Name of the table.
+        columns: Name and kind (see ``KINDS``) of each column of the answer. All answers have ``id`` besides.
+        within: Columns with the values that rows must have one of, sorted; the first is halved first.
+        ids: The half-open range of ``id``, where not all.
+    """
+
+    datastack: str
+    version: int
+    table: str
+    columns: tuple[tuple[str, str], ...]
+    within: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    ids: tuple[int, int] | None = None
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of the answer."""
+        return pa.schema([("id", pa.int64()), *((name, KINDS[kind]) for name, kind in self.columns)])
+
+    @functools.cached_property
+    def key(self) -> str:
+        """A hash of all that the answer depends on."""
+        asked = [_FORMAT, self.datastack, self.version, self.table, self.columns, self.within, self.ids]
+        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
+
+    def halves(self) -> tuple[Query, ...]:
+        """Return queries of fewer rows each whose answers together are that of this one; none if it is of one row."""
+        for place, (name, values) in enumerate(self.within):
+            if len(values) > 1:
+                middle = len(values) // 2
+                parts = (values[:middle], values[middle:])
+                return tuple(
+                    replace(self, within=(*self.within[:place], (name, part), *self.within[place + 1 :]))
+                    for part in parts
+                )
+        if self.ids is None:
+            return tuple(replace(self, ids=ids) for ids in _RANGES)
+        low, high = self.ids
+        middle = (low + high) // 2
+        return () if high - low < 2 else (replace(self, ids=(low, middle)), replace(self, ids=(middle, high)))
+
+    def __str__(self) -> str:
+        chosen = [f"{len(values):,} values of {name}" for name, values in self.within]
+        chosen += [f"id from {self.ids[0]} to below {self.ids[1]}"] if self.ids else []
+        return f"query of {self.table} at version {self.version} ({', '.join(chosen) or 'all rows'})"
+
+
+def each_row_once(table: pa.Table) -> pa.Table:
+    """Return the rows of a table sorted by ``id``, each once."""
+    ids = table["id"].to_numpy()
+    if (ids[1:] > ids[:-1]).all():
+        return table
+    table = table.take(pc.sort_indices(table, [("id", "ascending")])).combine_chunks()
+    ids = table["id"].to_numpy()
+    first = np.ones(len(ids), dtype=bool)
+    first[1:] = ids[1:] != ids[:-1]
+    return table.filter(pa.array(first))
+
+
+class Parts:
+    """A folder of answers. Several processes may share it: all write the same bytes under a name."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+
+    def read(self, query: Query) -> pa.Table | None:
+        """Return the answer to a query, or None where it is missing or damaged."""
+        try:
+            table = pq.read_table(
+                pa.BufferReader(self._path(query, "parquet").read_bytes()), page_checksum_verification=True
+            )
+        except (OSError, pa.ArrowException):  # ArrowInvalid: fetch it anew, which mends it
+            return None
+        return table.replace_schema_metadata() if table.schema.equals(query.schema) else None
+
+    def write(self, query: Query, table: pa.Table) -> pa.Table:
+        """Store an answer, sorted by id and each row once, and return it so."""
+        table = each_row_once(table)
+        buffer = io.BytesIO()
+        # Ids hardly repeat: a dictionary of them, and their bounds, would take as long as the rest.
+        plain = {"use_dictionary": False, "write_statistics": False}
+        pq.write_table(table.combine_chunks(), buffer, compression="zstd", write_page_checksum=True, **plain)
+        self._store(self._path(query, "parquet"), buffer.getbuffer())
+        return table
+
+    def is_split(self, query: Query) -> bool:
+        """Say whether the answer was found too long for the server."""
+        return self._path(query, "split").is_file()
+
+    def split(self, query: Query) -> None:
+        """Remember that the answer is too long for the server."""
+        self._store(self._path(query, "split"), b"")
+
+    def read_facts(self) -> dict | None:
+        """Return what was noted of the version, or None."""
+        try:
+            facts = json.loads((self._folder / "version.json").read_text("utf-8"))
+        except (OSError, ValueError):
+            return None
+        return facts if isinstance(facts, dict) and facts.get("format") == _FORMAT else None
+
+    def write_facts(self, facts: dict) -> None:
+        """Note plain facts of the version."""
+        self._store(
+            self._folder / "version.json", json.dumps({"format": _FORMAT, **facts}, indent=2, sort_keys=True).encode()
+        )
+
+    def sweep(self) -> None:
+        """Remove what killed processes left half written, once no living one can still be at it."""
+        for path in self._folder.glob(".*.part"):
+            with contextlib.suppress(OSError):  # another process may sweep too
+                if time.time() - path.stat().st_mtime > _STALE_S:
+                    path.unlink()
+
+    def _path(self, query: Query, ending: str) -> Path:
+        return self._folder / f"{query.table}-{query.key}.{ending}"
+
+    def _store(self, path: Path, content) -> None:
+        os.makedirs(self._folder, exist_ok=True)
+        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            try:
+                content = memoryview(content)
+                while len(content):
+                    content = content[os.write(file, content) :]
+                os.fsync(file)
+            finally:
+                os.close(file)
+            os.replace(part, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(part)
+            raise
