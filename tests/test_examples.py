@@ -209,6 +209,37 @@ def test_the_large_network_pays_for_communicability():
     assert "choose --parallel data or none" in done.stderr
 
 
+def own(tmp_path, *options: str, data: Path | None = None) -> subprocess.CompletedProcess:
+    environment = {name: value for name, value in os.environ.items() if name != "GRAPHCORTEX_DATA"}
+    command = [sys.executable, str(EXAMPLES / "bring_your_own_connectome.py"), *options]
+    if data is not None:
+        command += ["--data", str(data)]
+    return subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+def test_a_connectome_of_ones_own_needs_no_data(tmp_path):
+    done = own(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Connectome of 3 neurons, 3 connected pairs, 4 synapses")
+    assert "1 connectomes, written to results/tables: tiny" in done.stdout
+    written = {path.name for path in (tmp_path / "results" / "tables" / "tiny").iterdir()}
+    assert written == {"tables", "connectome.npz", "connectome.graphml", "connectome.png"}
+    again = own(tmp_path)
+    assert again.returncode != 0
+    assert "expected a folder that is not there yet" in again.stderr
+
+
+@pytest.mark.real_data
+def test_a_connectome_of_ones_own_may_be_a_published_one(tmp_path, microns_root):
+    done = own(tmp_path, "--out", "mine", data=microns_root.parent)
+    assert done.returncode == 0, done.stderr
+    there = [name for name in example("bring_your_own_connectome").PUBLISHED if (microns_root.parent / name).is_dir()]
+    assert f"{1 + len(there)} connectomes" in done.stdout
+    assert {path.name for path in (tmp_path / "mine").iterdir() if path.is_dir()} == {"tiny", *there}
+
+
 def test_a_metric_of_ones_own_is_tested_and_mistakes_are_shown(tmp_path):
     command = [sys.executable, str(EXAMPLES / "property_test_your_metric.py")]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

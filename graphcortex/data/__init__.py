@@ -6,11 +6,16 @@ from graphcortex.data._cave_retry import CaveError, CaveRetries
 from graphcortex.data._download import DownloadError
 from graphcortex.data._unpickle import DataFileError, UnsafeFileError
 from graphcortex.data._validate import ConnectomeError
+from graphcortex.data.card import Card
 from graphcortex.data.cave import MicronsCAVE
 from graphcortex.data.connectome import Connectome
 from graphcortex.data.fields import MicronsFields
+from graphcortex.data.graphml import read_graphml, to_graphml
+from graphcortex.data.npz import read_npz, to_npz
 from graphcortex.data.schema import SCHEMA, Field
 from graphcortex.data.synthetic import CortexParameters, SyntheticCortex
+from graphcortex.data.table_folder import read_tables, to_tables
+from graphcortex.data.tables import from_tables
 from graphcortex.data.transforms import (
     CropToBox,
     DegreeLattice,
@@ -26,6 +31,7 @@ from graphcortex.data.transforms import (
 
 __all__ = [
     "SCHEMA",
+    "Card",
     "CaveError",
     "CaveRetries",
     "Connectome",
@@ -48,4 +54,11 @@ __all__ = [
     "ShuffleWeights",
     "SyntheticCortex",
     "UnsafeFileError",
+    "from_tables",
+    "read_graphml",
+    "read_npz",
+    "read_tables",
+    "to_graphml",
+    "to_npz",
+    "to_tables",
 ]
