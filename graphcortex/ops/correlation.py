@@ -177,7 +177,7 @@ def _correlate(block: Block, num_neurons: int, num_samples: int, pairs: torch.Te
     peak[peak == 0] = 1.0
     squares = torch.zeros(num_neurons, dtype=torch.float64)
     for part in blocks():
-        part = part.sub_(mean).div_(peak)
+        part = (part - mean).div_(peak)  # a new array: the block may be the activity itself
         squares += part.square().sum(1)
         if pairs is None:
             dot.addmm_(part, part.T)

@@ -127,7 +127,7 @@ def _amount(samples: np.ndarray, covariance: np.ndarray, shrinkage: str) -> floa
         return min(1.0, (of_square + of_trace) / ((num_samples + 1) * spread))
     # The sum over samples of |x x' - S|^2 is that of |x|^4 less T |S|^2.
     noise = float(np.sum(np.sum(samples**2, axis=0) ** 2)) / num_samples - of_square
-    return min(1.0, noise / num_samples / spread)
+    return min(1.0, max(0.0, noise) / num_samples / spread)
 
 
 def _lasso(samples: np.ndarray, alpha: float) -> np.ndarray:
