@@ -102,7 +102,8 @@ class MicronsRecordings:
     ``pt_x_position``, ``pt_y_position``, ``pt_z_position``). Its ``pt_root_id`` is left alone: it is stored as float64,
     which cannot hold the 18 digits of a root id; look root ids up by nucleus id.
 
-    Links and data that lie outside a file are not followed.
+    Links and data that lie outside a file are not followed. A damaged file is a :class:`DataFileError`, but for one case
+    that lies in the HDF5 library: it may never return from texts of variable length whose heap is damaged.
 
     Args:
         root: An NWB file, or a folder with some, at any depth, named as in the archive: ``..._ses-4-scan-7_....nwb``.
@@ -224,7 +225,8 @@ def _read(file: hdf5.File, session: int, scan: int, field: int) -> Recording:
         )
     series, plane = f"{FLUORESCENCE}/RoiResponseSeries{field}", f"{SEGMENTATION}/PlaneSegmentation{field}"
     stored = hdf5.numbers(file, f"{series}/data", dimensions=2)
-    traces = torch.from_numpy(np.array(stored.T, dtype=np.float32, order="C"))
+    with np.errstate(over="ignore"):
+        traces = torch.from_numpy(np.array(stored.T, dtype=np.float32, order="C"))
     del stored
     if not traces.numel() or not bool(torch.isfinite(traces).all()):
         wrong = int((~torch.isfinite(traces)).sum())
