@@ -17,6 +17,7 @@ from graphcortex._optional import require
 from graphcortex.data import _hdf5 as hdf5
 from graphcortex.data._field_files import FIELD_NAME, VOXEL_UM, field_key
 from graphcortex.data._unpickle import DataFileError
+from graphcortex.data.schema import MAX_COORDINATE_UM
 
 FLUORESCENCE = "processing/ophys/Fluorescence"
 SEGMENTATION = "processing/ophys/ImageSegmentation"
@@ -244,6 +245,11 @@ def _read(file: hdf5.File, session: int, scan: int, field: int) -> Recording:
     if all(hdf5.holds(file, axis) for axis in axes):
         voxels = [_column(file, axis, len(unit_id)) for axis in axes]
         columns["pos"] = np.stack(voxels, axis=1)[rows] * VOXEL_UM
+        if (np.abs(columns["pos"]) > MAX_COORDINATE_UM).any():
+            raise DataFileError(
+                f"{file.path}: expected positions in voxels of 4 x 4 x 40 nm in /{plane}, got some beyond "
+                f"{MAX_COORDINATE_UM:.0f} um, which look like nm."
+            )
     mask_type: tuple[str, ...] = ()
     if hdf5.holds(file, f"{plane}/mask_type"):
         kinds = hdf5.texts(file, f"{plane}/mask_type")

@@ -194,6 +194,10 @@ BAD = {
     "half a nucleus": (put(f"{PLANE}/nucleus_id", np.array([1.5, 2, 3])), "whole ids in .*nucleus_id"),
     "ids that floats cannot hold": (put(f"{PLANE}/nucleus_id", np.array([2.0**60, 2, 3])), "digits are lost"),
     "ids as float32": (put(f"{PLANE}/nucleus_id", np.array([3e8, 2, 3], dtype=np.float32)), "digits are lost"),
+    "positions in nm": (
+        put(f"{PLANE}/pt_x_position", np.array([8e8, 1e5, 1e5])),
+        "beyond 20000 um, which look like nm",
+    ),
     "types of others": (
         put(f"{PLANE}/mask_type", np.array(["soma"], dtype=object)),
         "expected 3 entries in .*mask_type",
