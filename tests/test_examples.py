@@ -18,6 +18,7 @@ from hypothesis.errors import NoSuchExample
 from graphcortex.cli import run_example
 from graphcortex.study import METRICS, Protocol, StudyConfig
 from graphcortex.tasks import TASKS
+from tests.data._tiny_nwb import scan_name, write_scan
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 NAMES = ["one_choice_inference", "go_nogo", "perceptual_decision"]
@@ -146,6 +147,44 @@ def test_each_claim_can_fail():
         example("one_choice_inference").check(results("one_choice_inference", {"W*D*C": [0.3, 0.5]}))
     with pytest.raises(AssertionError):
         example("perceptual_decision").check(results("perceptual_decision", {"W": [0.95]}))
+
+
+def recordings(*options: str, **environment: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, str(EXAMPLES / "recordings_to_coactivity.py"), *options]
+    inherited = {name: value for name, value in os.environ.items() if name != "GRAPHCORTEX_DATA"}
+    return subprocess.run(
+        command, env={**inherited, "OMP_NUM_THREADS": "1", **environment}, capture_output=True, text=True, timeout=200
+    )
+
+
+def test_recordings_become_co_activity_of_a_synthetic_cortex_and_of_an_nwb_file(tmp_path):
+    pytest.importorskip("h5py", reason="the extra [nwb] is not installed")
+    path = write_scan(tmp_path / scan_name())
+    text = said(recordings("--neurons", "30", "--population", "500", "--nwb", str(path)))
+    assert "source': 'SyntheticCortex'" in text
+    assert "sttc: 870 pairs, at most" in text
+    assert "500 neurons: 500 pairs of 249,500" in text
+    assert "spikes out of order: spike_times[0] must be strictly ascending" in text
+    assert "Recording(4_7_1: 4 units" in text
+
+
+@pytest.mark.real_data
+def test_recordings_become_the_co_activity_of_a_real_field(microns_root, capsys):
+    module = example("recordings_to_coactivity")
+    module.main(module.Config(data_root=microns_root, population=300))
+    text = capsys.readouterr().out
+    assert "'field': '5_3_8'" in text
+    assert "correlation: 1,722 pairs, at most" in text
+
+
+def test_the_claims_of_recordings_can_fail():
+    module = example("recordings_to_coactivity")
+    cortex = module.SyntheticCortex(8, duration_s=100.0)
+    graph, spikes = cortex[0], cortex.spike_times("synthetic_0")
+    with pytest.raises(AssertionError, match="must come back"):
+        module.all_pairs(graph, spikes[::-1], 100.0)
+    with pytest.raises(AssertionError):
+        module.along_synapses(graph, [spikes[0]] * 8, 100.0)
 
 
 SMALL = ["--neurons", "400", "--degree", "20", "--steps", "4", "--test-trials", "50"]

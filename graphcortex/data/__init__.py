@@ -12,6 +12,10 @@ from graphcortex.data.connectome import Connectome
 from graphcortex.data.fields import MicronsFields
 from graphcortex.data.graphml import read_graphml, to_graphml
 from graphcortex.data.npz import read_npz, to_npz
+from graphcortex.data.coactivity import Coactivity
+from graphcortex.data.connectome import Connectome
+from graphcortex.data.fields import MicronsFields
+from graphcortex.data.nwb import MicronsRecordings, Recording
 from graphcortex.data.schema import SCHEMA, Field
 from graphcortex.data.synthetic import CortexParameters, SyntheticCortex
 from graphcortex.data.table_folder import read_tables, to_tables
@@ -34,6 +38,7 @@ __all__ = [
     "Card",
     "CaveError",
     "CaveRetries",
+    "Coactivity",
     "Connectome",
     "ConnectomeError",
     "CortexParameters",
@@ -46,7 +51,9 @@ __all__ = [
     "Lattice",
     "MicronsCAVE",
     "MicronsFields",
+    "MicronsRecordings",
     "MinSynapses",
+    "Recording",
     "RenameNeurons",
     "RewireDegrees",
     "RewireDegreesAndLengths",
