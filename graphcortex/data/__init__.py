@@ -8,13 +8,11 @@ from graphcortex.data._unpickle import DataFileError, UnsafeFileError
 from graphcortex.data._validate import ConnectomeError
 from graphcortex.data.card import Card
 from graphcortex.data.cave import MicronsCAVE
+from graphcortex.data.coactivity import Coactivity
 from graphcortex.data.connectome import Connectome
 from graphcortex.data.fields import MicronsFields
 from graphcortex.data.graphml import read_graphml, to_graphml
 from graphcortex.data.npz import read_npz, to_npz
-from graphcortex.data.coactivity import Coactivity
-from graphcortex.data.connectome import Connectome
-from graphcortex.data.fields import MicronsFields
 from graphcortex.data.nwb import MicronsRecordings, Recording
 from graphcortex.data.schema import SCHEMA, Field
 from graphcortex.data.synthetic import CortexParameters, SyntheticCortex
