@@ -16,11 +16,11 @@ from graphcortex.ops._spikes import SpikeTimes, as_activity, as_trains, check_wi
 # place are forgiven, so that the bin of a spike does not depend on whether times are in s or in ms.
 _ROUNDING = 1 + 4 * np.finfo(np.float64).eps
 
-# Values of a block of time that are held in float64: 128 MB for all pairs, 32 MB (that stay near the cache) for given ones.
-_ALL_PAIRS_VALUES, _GIVEN_PAIRS_VALUES = 2**24, 2**22
+# Values of a block of time: 128 MB in float64 for all pairs, 8 MB for given ones, whose rows should stay near the cache.
+_ALL_PAIRS_VALUES, _GIVEN_PAIRS_VALUES, _MIN_WIDTH = 2**24, 2**20, 256
 
 Block = Callable[[int, int], torch.Tensor]
-"""Activity of all neurons from one sample to another, float64, shape ``(N, last - first)``."""
+"""Activity of all neurons from one sample to another, in any dtype, shape ``(N, last - first)``; it is not changed."""
 
 
 def correlation(activity: torch.Tensor, *, pairs: torch.Tensor | None = None) -> torch.Tensor:
@@ -53,7 +53,7 @@ def correlation(activity: torch.Tensor, *, pairs: torch.Tensor | None = None) ->
         tensor([ 1.0000, -0.5000], dtype=torch.float64)
     """
     activity = as_activity(activity)
-    return _correlate(lambda first, last: activity[:, first:last].double(), *activity.shape, pairs)
+    return _correlate(lambda first, last: activity[:, first:last], *activity.shape, pairs)
 
 
 def binned_counts(spike_times: SpikeTimes, *, bin_s: float, duration_s: float) -> torch.Tensor:
@@ -125,9 +125,7 @@ def spike_correlation(
         # At least one bin, also for trains that end within the first half of it.
         duration_s = max(last_spike(trains) + bin_s / 2, bin_s)
     bins, num_bins = _bins(trains, bin_s, duration_s)
-    return _correlate(
-        lambda first, last: torch.from_numpy(_counts(bins, first, last)).double(), len(bins), num_bins, pairs
-    )
+    return _correlate(lambda first, last: torch.from_numpy(_counts(bins, first, last)), len(bins), num_bins, pairs)
 
 
 def _bins(trains: list[np.ndarray], bin_s: float, duration_s: float) -> tuple[list[np.ndarray], int]:
@@ -162,7 +160,7 @@ def _correlate(block: Block, num_neurons: int, num_samples: int, pairs: torch.Te
         pairs = pairs.cpu()
         values, structure = _GIVEN_PAIRS_VALUES, GraphStructure.build(pairs, num_neurons)
         dot = torch.zeros(pairs.size(1), dtype=torch.float64)
-    width = max(256, values // num_neurons)
+    width = max(_MIN_WIDTH, values // num_neurons)
 
     def blocks() -> Iterator[torch.Tensor]:
         for first in range(0, num_samples, width):
@@ -170,15 +168,18 @@ def _correlate(block: Block, num_neurons: int, num_samples: int, pairs: torch.Te
 
     mean, peak = torch.zeros(2, num_neurons, 1, dtype=torch.float64)
     for part in blocks():
-        check_finite(part, "activity")
-        mean += part.sum(1, keepdim=True) / num_samples
-        peak = torch.maximum(peak, part.abs().amax(1, keepdim=True))
+        total = part.sum(1, keepdim=True, dtype=torch.float64)
+        if not bool(torch.isfinite(total).all()):
+            check_finite(part, "activity")
+        mean += total / num_samples
+        low, high = torch.aminmax(part, dim=1, keepdim=True)
+        peak = torch.maximum(peak, torch.maximum(high.double(), -low.double()))
     # In units of the peak no square overflows, and what is rounding does not depend on the unit of the activity.
     peak[peak == 0] = 1.0
     squares = torch.zeros(num_neurons, dtype=torch.float64)
     for part in blocks():
-        part = (part - mean).div_(peak)  # a new array: the block may be the activity itself
-        squares += part.square().sum(1)
+        part = (part - mean).div_(peak)
+        squares += torch.linalg.vector_norm(part, dim=1).square_()
         if pairs is None:
             dot.addmm_(part, part.T)
         else:
