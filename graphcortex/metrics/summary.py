@@ -317,8 +317,9 @@ def summary(
     Weights are looked at as they are, with their signs and self-connections: entropy, spectrum, effective dimension. Wiring is
     that of the edges above a threshold: modules, clustering, paths, small worlds, hubs, motifs and the rest, beside random graphs
     that are drawn once for all of them. Where there are positions come lengths, and where more is given its relations to function,
-    to the initial weights and to anatomy, each with a permutation test. All functions are those of this package, at their defaults;
-    call one by itself for its other forms.
+    to the initial weights and to anatomy, each with a permutation test. All functions are those of this package at their
+    defaults, but for small-worldness, which is the matched form, and for fewer sources and permutations in large graphs; call one
+    by itself for its other forms.
 
     Args:
         graph: Anything with ``edge_index``, ``edge_weight`` and ``num_nodes``, such as a :class:`~graphcortex.nn.GraphRNN` or PyG's
