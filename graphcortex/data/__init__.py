@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from graphcortex.data._cave_retry import CaveError, CaveRetries
 from graphcortex.data._download import DownloadError
+from graphcortex.data._stitch import VolumeError
 from graphcortex.data._unpickle import DataFileError, UnsafeFileError
 from graphcortex.data._validate import ConnectomeError
 from graphcortex.data.cave import MicronsCAVE
@@ -23,6 +24,7 @@ from graphcortex.data.transforms import (
     ShufflePositions,
     ShuffleWeights,
 )
+from graphcortex.data.volume import MicronsVolume
 
 __all__ = [
     "SCHEMA",
@@ -40,6 +42,7 @@ __all__ = [
     "Lattice",
     "MicronsCAVE",
     "MicronsFields",
+    "MicronsVolume",
     "MinSynapses",
     "RenameNeurons",
     "RewireDegrees",
@@ -48,4 +51,5 @@ __all__ = [
     "ShuffleWeights",
     "SyntheticCortex",
     "UnsafeFileError",
+    "VolumeError",
 ]
