@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from graphcortex.data._cave_retry import CaveError, CaveRetries
 from graphcortex.data._download import DownloadError
+from graphcortex.data._finding import Finding
 from graphcortex.data._stitch import VolumeError
 from graphcortex.data._unpickle import DataFileError, UnsafeFileError
 from graphcortex.data._validate import ConnectomeError
+from graphcortex.data.audit import Audit, audit
 from graphcortex.data.cave import MicronsCAVE
 from graphcortex.data.connectome import Connectome
 from graphcortex.data.fields import MicronsFields
@@ -28,6 +30,7 @@ from graphcortex.data.volume import MicronsVolume
 
 __all__ = [
     "SCHEMA",
+    "Audit",
     "CaveError",
     "CaveRetries",
     "Connectome",
@@ -39,6 +42,7 @@ __all__ = [
     "DownloadError",
     "ErdosRenyi",
     "Field",
+    "Finding",
     "Lattice",
     "MicronsCAVE",
     "MicronsFields",
@@ -52,4 +56,5 @@ __all__ = [
     "SyntheticCortex",
     "UnsafeFileError",
     "VolumeError",
+    "audit",
 ]
