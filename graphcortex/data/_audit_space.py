@@ -11,8 +11,8 @@ from torch import Tensor
 from graphcortex.data._finding import Finding
 from graphcortex.data.connectome import Connectome
 
-_MIXED = 1e-6
-"""Chance, of each axis, below which its three interleaved parts are taken to differ."""
+_MIXED = 1e-12
+"""Chance of all three axes together, below which their interleaved parts are taken to differ; each must be below 1e-2."""
 
 _NUCLEUS_UM = 2.0
 """Nuclei are 5 um wide or more, so that no two centres are nearer; half of all neurons are never that near to another."""
@@ -70,22 +70,23 @@ def check_axes(graph: Connectome) -> list[Finding]:
     # (N, 3) read as (3, N): every axis goes x, y, z, x, y, z, ..., so that its three interleaved parts differ.
     thirds = np.arange(N) % 3
     interleaved = [_differ(pos[:, axis], thirds) for axis in range(3)]
-    if max(interleaved) < _MIXED:
+    # Recordings of three planes, listed in turn, differ so along the one axis of their depth, but not along all three.
+    if max(interleaved) < 1e-2 and np.prod(interleaved) < _MIXED:
         undone = pos.T.reshape(N, 3)
-        if np.median([_differ(undone[:, axis], thirds) for axis in range(3)]) > _MIXED:
+        if np.median([_differ(undone[:, axis], thirds) for axis in range(3)]) > max(interleaved):
             return [
                 Finding(
                     "axes",
                     "error",
                     "every axis interleaves x, y and z: an (N, 3) array was reshaped to (3, N) where a transpose was due",
-                    {"greatest p of three axes": max(interleaved)},
+                    {"greatest p of three axes": max(interleaved), "their product": float(np.prod(interleaved))},
                     "read the positions again and transpose them; in place, pos.T.reshape(N, 3) undoes it if no axis was rescaled",
                 )
             ]
     # (3, N) read as (N, 3): the first third of the rows holds x alone, the next y, the last z.
     part = (np.arange(3 * N) // N).reshape(N, 3)
     blocks = _differ(pos.ravel(), part.ravel())
-    if blocks < _MIXED:
+    if blocks < 1e-6:
         centred = pos.copy()
         for k in range(3):
             centred[part == k] -= pos[part == k].mean()

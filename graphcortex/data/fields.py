@@ -86,6 +86,11 @@ class MicronsFields(NamedDataset):
         """The names of the fields, in order."""
         return tuple(self._names[i] for i in self.indices())
 
+    @property
+    def folder(self) -> Path:
+        """The folder that holds the folders of the fields."""
+        return self._folder
+
     def len(self) -> int:
         """Return the number of fields of the whole dataset; ``len(fields)`` counts a selection."""
         return len(self._names)
