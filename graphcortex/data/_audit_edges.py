@@ -56,7 +56,9 @@ def check_symmetry(graph: Connectome) -> list[Finding]:
                     "error",
                     f"{name} must be alike in both directions{'; one triangle of it is empty' if one else ''}",
                     {"edges that differ": wrong, "greatest difference": float(apart.max())},
-                    "mirror the triangle that was stored" if one else "check that rows and columns list the same neurons",
+                    "mirror the triangle that was stored"
+                    if one
+                    else "check that rows and columns list the same neurons",
                 )
             )
     return found or [Finding("symmetry", "passed", "co-activity is symmetric", {"edges": keys.numel()})]
@@ -72,7 +74,9 @@ def check_self(graph: Connectome) -> list[Finding]:
     evidence = {"self-connections": int(loops.sum()), "share of synapses": share}
     if share > 0.1:
         remedy = "take them out: most are errors of the segmentation, and a penalty on distance leaves them free"
-        found.append(Finding("self", "error", "self-connections hold more than a tenth of the synapses", evidence, remedy))
+        found.append(
+            Finding("self", "error", "self-connections hold more than a tenth of the synapses", evidence, remedy)
+        )
     elif int(loops.sum()) > 3 * (1 + counts.numel() / max(graph.num_neurons, 1)):
         remedy = "check them: many are errors of the segmentation"
         found.append(Finding("self", "warning", "there are more self-connections than chance gives", evidence, remedy))
@@ -82,7 +86,10 @@ def check_self(graph: Connectome) -> list[Finding]:
         diagonal = graph[NEURON].get(f"self_{name}")
         if diagonal is None or not graph.has_coactivity or name not in graph.coactivity or not diagonal.numel():
             continue
-        own, pair = float(diagonal.abs().mean()), float(graph.coactivity[name].abs().mean() if graph.num_neurons > 1 else 0)
+        own, pair = (
+            float(diagonal.abs().mean()),
+            float(graph.coactivity[name].abs().mean() if graph.num_neurons > 1 else 0),
+        )
         if own > 10 * pair:
             text = f"the diagonal of {name} is far above its pairs: weights made of the full matrix are mostly self-connections"
             remedy = "leave the diagonal out where weights are made of co-activity"
@@ -116,13 +123,16 @@ def check_orientation(graph: Connectome, rng: np.random.Generator) -> list[Findi
         remedy = "check that row 0 of synapse_index (rows of a matrix) is the presynaptic neuron"
         return [Finding("orientation", "warning", text, evidence, remedy)]
     if z > 5:
-        return [Finding("orientation", "passed", "outputs come from few neurons, as where few axons are complete", evidence)]
+        return [
+            Finding("orientation", "passed", "outputs come from few neurons, as where few axons are complete", evidence)
+        ]
     return [Finding("orientation", "skipped", "in- and out-degrees vary alike: the wiring does not tell", evidence)]
 
 
 def check_spikes(graph: Connectome, spikes: Sequence) -> list[Finding]:
     """Check that spike times are ascending, of the same neurons, and in their order."""
-    trains = [np.asarray(train, dtype=np.float64).ravel() for train in spikes]
+    arrays = [train.detach().cpu().numpy() if isinstance(train, torch.Tensor) else train for train in spikes]
+    trains = [np.asarray(train, dtype=np.float64).ravel() for train in arrays]
     N = graph.num_neurons
     if len(trains) != N:
         text = f"there must be one spike train per neuron: expected {N}, got {len(trains)}"
@@ -143,7 +153,7 @@ def check_spikes(graph: Connectome, spikes: Sequence) -> list[Finding]:
     if twice:
         remedy = "drop the repeated ones"
         found.append(Finding("spikes", "warning", "spikes stand twice in one train", {"spikes": twice}, remedy))
-    found += _same_order(graph, [np.sort(train) for train in trains])
+    found += _same_order(graph, [np.unique(train) for train in trains])
     silent = sum(train.size == 0 for train in trains)
     return found or [Finding("spikes", "passed", "spike times ascend", {"trains": N, "silent": silent})]
 

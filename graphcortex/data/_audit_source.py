@@ -43,5 +43,7 @@ def load_for_audit(path: str | os.PathLike) -> tuple[Connectome, list[np.ndarray
     except (TypeError, ValueError) as error:
         if isinstance(error, DataFileError):
             raise
-        raise DataFileError(f"{stored}: expected spike times of each neuron, got something that is no number.") from None
+        raise DataFileError(
+            f"{stored}: expected spike times of each neuron, got something that is no number."
+        ) from None
     return connectome, trains

@@ -44,7 +44,9 @@ def check_units(graph: Connectome) -> list[Finding]:
         found.append(Finding("units", "warning", "positions span more than 5 mm", evidence, "check their unit"))
     elif nearest < _NUCLEUS_UM and (times > 1).mean() < 0.5:
         remedy = "give positions in um: undo the scaling to [0, 1], or multiply mm by 1000"
-        found.append(Finding("units", "error", "neurons are nearer to each other than nuclei are wide", evidence, remedy))
+        found.append(
+            Finding("units", "error", "neurons are nearer to each other than nuclei are wide", evidence, remedy)
+        )
     elif whole:
         remedy = "check that these are um, not voxels of a coarse grid"
         found.append(Finding("units", "warning", "all positions are whole numbers, as voxels are", evidence, remedy))
@@ -143,7 +145,9 @@ def check_distance(graph: Connectome, rng: np.random.Generator) -> list[Finding]
         text, remedy = f"{name} falls with distance less than it should", "check the order of the positions"
         return [Finding("distance", "warning", text, evidence, remedy)]
     if sd * 6 > _FALL:
-        return [Finding("distance", "skipped", "too few pairs to tell whether co-activity falls with distance", evidence)]
+        return [
+            Finding("distance", "skipped", "too few pairs to tell whether co-activity falls with distance", evidence)
+        ]
     return [
         Finding(
             "distance",
@@ -215,7 +219,9 @@ def check_lengths(graph: Connectome, lengths: Tensor, rng: np.random.Generator) 
     given = torch.as_tensor(lengths).detach().cpu().double().numpy()
     if given.size != N * N:
         return [
-            Finding("lengths", "error", f"lengths must be of all {N * N} ordered pairs, got {given.size}", {"neurons": N})
+            Finding(
+                "lengths", "error", f"lengths must be of all {N * N} ordered pairs, got {given.size}", {"neurons": N}
+            )
         ]
     if N < 3:
         return [Finding("lengths", "skipped", f"needs at least 3 neurons, got {N}")]

@@ -96,7 +96,9 @@ class VolumeReport:
             f"connected in one field, but not in another that holds both neurons: {self.unseen_pairs:,} (kept)",
             f"recorded pairs: {self.recorded_pairs:,}; {self.rerecorded_pairs:,} in more than one recording, with an edge for each",
         ]
-        lines += [f"contradictions in {name}: {count:,} neurons (the first is kept)" for name, count in self.conflicts.items()]
+        lines += [
+            f"contradictions in {name}: {count:,} neurons (the first is kept)" for name, count in self.conflicts.items()
+        ]
         share = 100 * self.pairs_in_no_field / self.all_pairs if self.all_pairs else 0.0
         apart = self.all_pairs - self.recorded_pairs
         lines += [

@@ -60,7 +60,11 @@ class Audit:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the audit as plain values, fit for JSON."""
-        return {"ok": self.ok, "num_neurons": self.num_neurons, "findings": [asdict(finding) for finding in self.findings]}
+        return {
+            "ok": self.ok,
+            "num_neurons": self.num_neurons,
+            "findings": [asdict(finding) for finding in self.findings],
+        }
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return one row per finding: ``check``, ``severity``, ``message``, ``evidence`` (a dict) and ``remedy``."""
@@ -142,6 +146,10 @@ def audit(
     except ConnectomeError as error:
         remedy = "see Connectome.from_arrays"
         findings, valid = [Finding("schema", "error", str(error).rstrip("."), {}, remedy)], False
+    pos = connectome["neuron"].get("pos") if "neuron" in connectome.node_types else None
+    if not isinstance(pos, Tensor) or pos.dim() != 2 or pos.size(1) != 3:
+        # Without positions of (N, 3) it is not even known how many neurons there are.
+        return Audit(tuple(findings), 0)
     for name, check in checks.items():
         try:
             findings += check()

@@ -213,7 +213,9 @@ def _field_names(graphs: Sequence[Connectome]) -> list[str]:
             raise VolumeError(f"fields must be connectomes (or all of them names), got {type(graph).__name__}.")
         graph.validate()
         if graph.has_coactivity and "recording" in graph.coactivity:
-            raise VolumeError(f"field {number} must be one recording, got a volume already; stitch all its fields at once.")
+            raise VolumeError(
+                f"field {number} must be one recording, got a volume already; stitch all its fields at once."
+            )
         names.append(str(_notes(graph).get("field", f"field_{number}")))
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
@@ -317,7 +319,11 @@ def _recorded_pairs(graph: Connectome, number: Tensor, num_neurons: int) -> Tens
 
 
 def _units(
-    names: list[str], columns: dict[str, list], members: stitch.Members, arrays: dict[str, Any], graphs: Sequence[Connectome]
+    names: list[str],
+    columns: dict[str, list],
+    members: stitch.Members,
+    arrays: dict[str, Any],
+    graphs: Sequence[Connectome],
 ) -> dict[str, list[dict[str, Any]]]:
     """List every recording of each neuron that was recorded more than once, by nucleus id."""
     units: dict[str, list[dict[str, Any]]] = {}
