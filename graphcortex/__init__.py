@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _PLACES = {
-    "graphcortex.data": ("Connectome", "MicronsFields", "SyntheticCortex"),
+    "graphcortex.data": ("Coactivity", "Connectome", "MicronsCAVE", "MicronsFields", "SyntheticCortex", "from_tables"),
     "graphcortex.kernels": ("complete_edge_index", "use_backend"),
     "graphcortex.losses": (
         "CommunicabilityEMD",
@@ -29,7 +29,7 @@ _PLACES = {
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 
 if TYPE_CHECKING:
-    from graphcortex.data import Connectome, MicronsFields, SyntheticCortex
+    from graphcortex.data import Coactivity, Connectome, MicronsCAVE, MicronsFields, SyntheticCortex, from_tables
     from graphcortex.kernels import complete_edge_index, use_backend
     from graphcortex.losses import (
         CommunicabilityEMD,
@@ -46,12 +46,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TASKS",
+    "Coactivity",
     "CommunicabilityEMD",
     "Connectome",
     "GraphRNN",
     "L1Penalty",
     "LengthCommunicabilityPenalty",
     "LengthPenalty",
+    "MicronsCAVE",
     "MicronsFields",
     "Protocol",
     "SampledCommunicabilityEMD",
@@ -65,6 +67,7 @@ __all__ = [
     "compare",
     "complete_edge_index",
     "edge_length",
+    "from_tables",
     "get_task",
     "learned_graph_metrics",
     "run_study",

@@ -131,7 +131,7 @@ must "torch $(pin torch) (the largest download)" install torch
 # torch looks for numpy when it is imported, which compiling against it does.
 must "numpy $(pin numpy)" install numpy
 add_scatter
-must "graphcortex and the packages it works with" install --no-build-isolation --editable '.[functional,study,test,dev]'
+must "graphcortex and the packages it works with" install --no-build-isolation --editable '.[functional,cave,nwb,study,test,dev]'
 say "done: $("$venv/bin/python" -c '
 import importlib.util, platform, torch
 scatter = "with" if importlib.util.find_spec("torch_scatter") else "without"

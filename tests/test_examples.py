@@ -18,6 +18,7 @@ from hypothesis.errors import NoSuchExample
 from graphcortex.cli import run_example
 from graphcortex.study import METRICS, Protocol, StudyConfig
 from graphcortex.tasks import TASKS
+from tests.data._tiny_nwb import scan_name, write_scan
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 NAMES = ["one_choice_inference", "go_nogo", "perceptual_decision"]
@@ -148,6 +149,44 @@ def test_each_claim_can_fail():
         example("perceptual_decision").check(results("perceptual_decision", {"W": [0.95]}))
 
 
+def recordings(*options: str, **environment: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, str(EXAMPLES / "recordings_to_coactivity.py"), *options]
+    inherited = {name: value for name, value in os.environ.items() if name != "GRAPHCORTEX_DATA"}
+    return subprocess.run(
+        command, env={**inherited, "OMP_NUM_THREADS": "1", **environment}, capture_output=True, text=True, timeout=200
+    )
+
+
+def test_recordings_become_co_activity_of_a_synthetic_cortex_and_of_an_nwb_file(tmp_path):
+    pytest.importorskip("h5py", reason="the extra [nwb] is not installed")
+    path = write_scan(tmp_path / scan_name())
+    text = said(recordings("--neurons", "30", "--population", "500", "--nwb", str(path)))
+    assert "source': 'SyntheticCortex'" in text
+    assert "sttc: 870 pairs, at most" in text
+    assert "500 neurons: 500 pairs of 249,500" in text
+    assert "spikes out of order: spike_times[0] must be strictly ascending" in text
+    assert "Recording(4_7_1: 4 units" in text
+
+
+@pytest.mark.real_data
+def test_recordings_become_the_co_activity_of_a_real_field(microns_root, capsys):
+    module = example("recordings_to_coactivity")
+    module.main(module.Config(data_root=microns_root, population=300))
+    text = capsys.readouterr().out
+    assert "'field': '5_3_8'" in text
+    assert "correlation: 1,722 pairs, at most" in text
+
+
+def test_the_claims_of_recordings_can_fail():
+    module = example("recordings_to_coactivity")
+    cortex = module.SyntheticCortex(8, duration_s=100.0)
+    graph, spikes = cortex[0], cortex.spike_times("synthetic_0")
+    with pytest.raises(AssertionError, match="must come back"):
+        module.all_pairs(graph, spikes[::-1], 100.0)
+    with pytest.raises(AssertionError):
+        module.along_synapses(graph, [spikes[0]] * 8, 100.0)
+
+
 SMALL = ["--neurons", "400", "--degree", "20", "--steps", "4", "--test-trials", "50"]
 
 
@@ -209,6 +248,37 @@ def test_the_large_network_pays_for_communicability():
     assert "choose --parallel data or none" in done.stderr
 
 
+def own(tmp_path, *options: str, data: Path | None = None) -> subprocess.CompletedProcess:
+    environment = {name: value for name, value in os.environ.items() if name != "GRAPHCORTEX_DATA"}
+    command = [sys.executable, str(EXAMPLES / "bring_your_own_connectome.py"), *options]
+    if data is not None:
+        command += ["--data", str(data)]
+    return subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+def test_a_connectome_of_ones_own_needs_no_data(tmp_path):
+    done = own(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Connectome of 3 neurons, 3 connected pairs, 4 synapses")
+    assert "1 connectomes, written to results/tables: tiny" in done.stdout
+    written = {path.name for path in (tmp_path / "results" / "tables" / "tiny").iterdir()}
+    assert written == {"tables", "connectome.npz", "connectome.graphml", "connectome.png"}
+    again = own(tmp_path)
+    assert again.returncode != 0
+    assert "expected a folder that is not there yet" in again.stderr
+
+
+@pytest.mark.real_data
+def test_a_connectome_of_ones_own_may_be_a_published_one(tmp_path, microns_root):
+    done = own(tmp_path, "--out", "mine", data=microns_root.parent)
+    assert done.returncode == 0, done.stderr
+    there = [name for name in example("bring_your_own_connectome").PUBLISHED if (microns_root.parent / name).is_dir()]
+    assert f"{1 + len(there)} connectomes" in done.stdout
+    assert {path.name for path in (tmp_path / "mine").iterdir() if path.is_dir()} == {"tiny", *there}
+
+
 def test_a_metric_of_ones_own_is_tested_and_mistakes_are_shown(tmp_path):
     command = [sys.executable, str(EXAMPLES / "property_test_your_metric.py")]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -231,6 +301,53 @@ def test_each_claim_of_the_tested_metric_can_fail(monkeypatch):
     monkeypatch.setattr(module, "complaint", lambda metric, graph: "")
     with pytest.raises(NoSuchExample):
         module.smallest_counterexample(module.guarded)
+
+
+def analyse(tmp_path, *options: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, str(EXAMPLES / "analyse_learned_graph.py"), *options]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+def test_a_learned_graph_is_analysed_from_training_to_figures(tmp_path):
+    """All of it, with what it claims; with fewer random graphs, to save time."""
+    text = said(analyse(tmp_path, "--nulls", "20"))
+    assert "test accuracy 1.000" in text
+    for name in ("share_nonzero", "small worldness (sigma)", "initial overlap (Jaccard)", "z of before"):
+        assert name in text
+    names = ("evolution", "spectrum", "degree", "length", "rich-club", "matrix", "space")
+    assert {path.name for path in (tmp_path / "results" / "analysis").iterdir()} == {f"{name}.png" for name in names}
+
+
+def test_each_claim_of_the_analysis_can_fail():
+    check = example("analyse_learned_graph").check
+    good = {
+        "accuracy": 1.0,
+        "table": pd.DataFrame({"share_nonzero": [1.0, 0.2]}),
+        "found": {
+            "modularity": SimpleNamespace(z=20),
+            "small_worldness": SimpleNamespace(z=8),
+            "wiring_length": SimpleNamespace(p_value=0.001),
+        },
+        "both": pd.DataFrame(
+            {"before": [390.0, 0.2], "after": [260.0, 0.3], "z of before": [2.0, 1.0]},
+            index=["wiring_length", "modularity"],
+        ),
+    }
+    check(**good)
+    for bad in (
+        {"accuracy": 0.5},
+        {"table": good["table"] * 2},
+        {"found": good["found"] | {"modularity": SimpleNamespace(z=1)}},
+        {"found": good["found"] | {"small_worldness": SimpleNamespace(z=0)}},
+        {"found": good["found"] | {"wiring_length": SimpleNamespace(p_value=0.5)}},
+        {"both": good["both"].assign(after=390.0)},
+        {"both": good["both"].assign(**{"z of before": 9.0})},
+    ):
+        with pytest.raises(AssertionError):
+            check(**good | bad)
 
 
 CAVE_MISSING = importlib.util.find_spec("caveclient") is None

@@ -9,11 +9,18 @@ from graphcortex.data._stitch import VolumeError
 from graphcortex.data._unpickle import DataFileError, UnsafeFileError
 from graphcortex.data._validate import ConnectomeError
 from graphcortex.data.audit import Audit, audit
+from graphcortex.data.card import Card
 from graphcortex.data.cave import MicronsCAVE
+from graphcortex.data.coactivity import Coactivity
 from graphcortex.data.connectome import Connectome
 from graphcortex.data.fields import MicronsFields
+from graphcortex.data.graphml import read_graphml, to_graphml
+from graphcortex.data.npz import read_npz, to_npz
+from graphcortex.data.nwb import MicronsRecordings, Recording
 from graphcortex.data.schema import SCHEMA, Field
 from graphcortex.data.synthetic import CortexParameters, SyntheticCortex
+from graphcortex.data.table_folder import read_tables, to_tables
+from graphcortex.data.tables import from_tables
 from graphcortex.data.transforms import (
     CropToBox,
     DegreeLattice,
@@ -31,8 +38,10 @@ from graphcortex.data.volume import MicronsVolume
 __all__ = [
     "SCHEMA",
     "Audit",
+    "Card",
     "CaveError",
     "CaveRetries",
+    "Coactivity",
     "Connectome",
     "ConnectomeError",
     "CortexParameters",
@@ -46,8 +55,10 @@ __all__ = [
     "Lattice",
     "MicronsCAVE",
     "MicronsFields",
+    "MicronsRecordings",
     "MicronsVolume",
     "MinSynapses",
+    "Recording",
     "RenameNeurons",
     "RewireDegrees",
     "RewireDegreesAndLengths",
@@ -57,4 +68,11 @@ __all__ = [
     "UnsafeFileError",
     "VolumeError",
     "audit",
+    "from_tables",
+    "read_graphml",
+    "read_npz",
+    "read_tables",
+    "to_graphml",
+    "to_npz",
+    "to_tables",
 ]

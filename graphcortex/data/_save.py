@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,6 +24,31 @@ _FORMAT = "graphcortex.Connectome"
 _VERSION = 1
 
 
+@contextmanager
+def whole(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a name beside ``path`` to write a file or folder under; it becomes ``path`` when the block ends without an error.
+
+    Raises:
+        ConnectomeError: If the folder of ``path`` is not there.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise ConnectomeError(f"{path}: expected a folder to write into, got no folder {path.parent}; make it first.")
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        yield part
+        for file in sorted(part.iterdir()) if part.is_dir() else [part]:
+            with file.open("rb") as written:
+                os.fsync(written.fileno())
+        os.replace(part, path)
+    except BaseException:
+        if part.is_dir():
+            shutil.rmtree(part)
+        else:
+            part.unlink(missing_ok=True)
+        raise
+
+
 def write_connectome(graph: Connectome, path: str | os.PathLike) -> None:
     """Write a valid connectome beside ``path``, then give it that name.
 
@@ -33,19 +61,8 @@ def write_connectome(graph: Connectome, path: str | os.PathLike) -> None:
             # A slice of a larger tensor would be written with all of that tensor: clone.
             record[level] = {name: value.detach().cpu().clone() for name, value in graph[store].items()}
     record["graph"] = {name: dict(notes) for name, notes in graph._global_store.items()}
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise ConnectomeError(f"{path}: expected a folder to write into, got no folder {path.parent}; make it first.")
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with part.open("xb") as file:
-            torch.save(record, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    with whole(path) as part, part.open("xb") as file:
+        torch.save(record, file)
 
 
 def read_connectome(cls: type[C], path: str | os.PathLike) -> C:

@@ -73,6 +73,26 @@ def read_npy(path: str | PathLike) -> np.ndarray:
         ) from None
 
 
+def read_npy_numbers(content: bytes, label: str) -> np.ndarray:
+    """Return the numbers of a ``.npy`` file that is in memory. Objects are refused unread.
+
+    Raises:
+        UnsafeFileError: If it holds a pickle.
+        DataFileError: If it is damaged, or holds anything but numbers.
+    """
+    try:
+        descr, fortran, shape, body = _split(content)
+        if descr.strip("<>|=").startswith("O"):
+            raise UnsafeFileError(
+                f"{label}: expected an array of numbers, got pickled objects, which could run code; refused unread."
+            )
+        return _from_bytes(body, descr, shape, "F" if fortran else "C")
+    except UnsafeFileError:
+        raise
+    except Exception as error:  # a shape may be beyond what NumPy admits, in several ways
+        raise DataFileError(f"{label}: expected an array of numbers, got a damaged one ({error}).") from None
+
+
 def _split(content: bytes) -> tuple[str, bool, tuple[int, ...], bytes]:
     if content[:6] != b"\x93NUMPY" or len(content) < 12 or content[6] not in (1, 2, 3):
         raise ValueError("it does not start as a .npy file")

@@ -14,7 +14,10 @@ from torch_geometric.data.storage import EdgeStorage
 from graphcortex.data._notes import Notes
 from graphcortex.data._save import read_connectome, write_connectome
 from graphcortex.data._validate import ConnectomeError, as_tensor, check_connectome
+from graphcortex.data.card import Card, describe
 from graphcortex.data.schema import COACTIVITY, NEURON, STORES, SYNAPSE, fields_of
+
+_LONGEST_NOTES = 400  # characters of names or provenance in the repr
 
 
 class Connectome(HeteroData):
@@ -83,6 +86,7 @@ class Connectome(HeteroData):
         area: Any = None,
         layer: Any = None,
         cell_type: Any = None,
+        neuron_name: Any = None,
         proofread_axon: Any = None,
         proofread_dendrite: Any = None,
         pref_ori: Any = None,
@@ -123,6 +127,7 @@ class Connectome(HeteroData):
             area: Code of the cortical area of each neuron, shape ``(N,)``.
             layer: Code of the layer of each neuron, shape ``(N,)``.
             cell_type: Code of the cell type of each neuron, shape ``(N,)``.
+            neuron_name: Code of the name of each neuron, where neurons have names, shape ``(N,)``.
             proofread_axon: Code of whether the axon was proofread, shape ``(N,)``.
             proofread_dendrite: Code of whether the dendrite was proofread, shape ``(N,)``.
             pref_ori: Preferred orientation in rad, in [0, pi], NaN where not measured, shape ``(N,)``. Named by the
@@ -309,6 +314,23 @@ class Connectome(HeteroData):
             check_connectome(graph)
         return self
 
+    def describe(self) -> Card:
+        """Return a card to print: size, density, degrees, units, fields, areas and types, and where it all came from.
+
+        Raises:
+            ConnectomeError: If the connectome is not valid, or a batch.
+
+        Example:
+            >>> import numpy as np
+            >>> pos = np.array([[0.0, 0.0, 0.0], [10.0, 0.0, 0.0], [0.0, 20.0, 0.0]])
+            >>> card = Connectome.from_arrays(pos, np.array([[0, 2], [1, 0]]), np.array([3, 1])).describe()
+            >>> print(str(card).splitlines()[0])
+            Connectome of 3 neurons, 2 connected pairs, 4 synapses
+            >>> card.density, card.origin["licence"]
+            (0.3333333333333333, 'not stated')
+        """
+        return describe(self)
+
     def save(self, path: str | os.PathLike) -> None:
         """Write the connectome to a file, whole or not at all.
 
@@ -343,15 +365,15 @@ class Connectome(HeteroData):
                 total = f", {int(store['count'].sum()):,} synapses" if "count" in store else ""
                 fields = ", ".join(name for name in store.keys() if name != "edge_index")  # noqa: SIM118
                 lines.append(f"{store.num_edges:,} {noun}{total}: {fields}")
-        lines += [f"{name}: {_cut(repr(value))}" for name, value in self._global_store.items()]
+        lines += [f"{name}: {_shortened(repr(value))}" for name, value in self._global_store.items()]
         if isinstance(self, Batch):
             lines.insert(0, f"{self.num_graphs} graphs")
         body = "".join(f"\n  {line}" for line in lines)
         return f"{type(self).__name__}({body}\n)" if body else f"{type(self).__name__}()"
 
 
-def _cut(text: str, limit: int = 2_000) -> str:
-    return text if len(text) <= limit else f"{text[:limit]} ... ({len(text) - limit:,} more characters)"
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_NOTES else f"{text[:_LONGEST_NOTES]} ... (print describe())"
 
 
 def _plain_names(names: Any) -> Any:

@@ -82,6 +82,7 @@ SCHEMA: tuple[Field, ...] = (
     _whole("area", "code", "Cortical area."),
     _whole("layer", "code", "Cortical layer."),
     _whole("cell_type", "code", "Cell type."),
+    _whole("neuron_name", "code", "Name of the neuron, where neurons have names rather than ids."),
     _whole("proofread_axon", "code", "Whether the axon was proofread."),
     _whole("proofread_dendrite", "code", "Whether the dendrite was proofread."),
     # Directions are those in which a preferred stimulus moves: 0 to the right, counter-clockwise, as on paper. The

@@ -107,18 +107,21 @@ def eigenvalue_outliers(
     if margin is not None:
         check_number(margin, "margin", minimum=0)
     W = signed_matrix(edge_index, edge_weight, num_nodes, threshold)
+    # Squares of weights of an extreme size are out of range. A power of two as unit rounds nothing.
+    unit = math.ldexp(1.0, max(math.frexp(np.abs(W.data).max(initial=0.0))[1] - 1, -1022))
+    W = W * (1 / unit)
     center, radius = _bulk(W)
     width = math.sqrt(math.log(num_nodes) / num_nodes) if margin is None else float(margin)
-    bulk = {"bulk_center": center, "bulk_radius": radius, "margin": width, "threshold": threshold}
+    bulk = {"bulk_center": center * unit, "bulk_radius": radius * unit, "margin": width, "threshold": threshold}
     if num_nodes == 1:
-        single = np.full(1, center, dtype=complex)
+        single = np.full(1, center * unit, dtype=complex)
         return EigenvalueOutliers(value=math.nan, reason="a single neuron has no bulk", eigenvalues=single, **bulk)
     count = check_count(num_leading, "num_leading")
     while True:
         found = leading_eigenvalues(W, center, count)
         distance = abs(found.eigenvalues - center)
         # Rounding moves eigenvalues of a bulk that is a point.
-        outside = int(np.count_nonzero(distance > (1 + width) * radius + 1e-7 * np.abs(W.data).max(initial=0.0)))
+        outside = int(np.count_nonzero(distance > (1 + width) * radius + 1e-7))
         all_outside = not found.all and outside == distance.size
         if not (all_outside and found.converged and count < _LAST_COUNT):
             break
@@ -134,7 +137,7 @@ def eigenvalue_outliers(
         value=float(outside),
         reason=reason,
         method=method,
-        eigenvalues=found.eigenvalues,
+        eigenvalues=found.eigenvalues * unit,
         complete=not all_outside,
         **bulk,
     )

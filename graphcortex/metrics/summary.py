@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -54,7 +54,7 @@ _MOST_HUB_SOURCES, _FEWEST_HUB_SOURCES, _HUB_WORK = 256, 32, 150_000_000
 _KDE_UP_TO = 1_000_000  # weights; more are binned
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Summary(Mapping[str, Result]):
     """What was measured of a graph: a mapping from names to results, printed as a table.
 
@@ -66,11 +66,21 @@ class Summary(Mapping[str, Result]):
 
     results: dict[str, Result]
     about: dict[str, Any]
-    seconds: dict[str, float] = field(repr=False)
+    seconds: dict[str, float]
 
     def __getitem__(self, name: str) -> Result:
-        """Return one metric."""
+        """Return one metric.
+
+        Raises:
+            KeyError: If there is none of that name; it lists those there are.
+        """
+        if name not in self.results:
+            raise KeyError(f"{name!r} is none of the metrics here: {', '.join(self.results)}")
         return self.results[name]
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether there is a metric of that name."""
+        return name in self.results
 
     def __iter__(self) -> Iterator[str]:
         """Go through the names."""
@@ -92,29 +102,72 @@ class Summary(Mapping[str, Result]):
 
     def __str__(self) -> str:
         """Return the table as text."""
-        says = [", ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in self.about.items())]
-        says.append(f"{'':26}{'value':>12}{'null':>24}{'z':>9}{'p':>8}")
+        says = [*_heading(self.about), f"{'':30}{'value':>10}{'null':>22}{'z':>9}{'p':>8}"]
         for name, found in self.results.items():
             null = ""
             if found.num_nulls and not math.isnan(found.null_mean):
-                null = f"{_short(found.null_mean)} ± {_short(found.null_sd)}"
+                null = f"{_short(found.null_mean)} ± {_short(found.null_sd, 2)}"
             z = "" if math.isnan(found.z) else f"{found.z:.1f}"
             p = getattr(found, "p_value", math.nan)
             p = "" if math.isnan(p) else f"{p:.3f}"
-            line = f"{name.replace('_', ' '):26}{_short(found.value):>12}{null:>24}{z:>9}{p:>8}"
+            line = f"{_label(name):30}{_short(found.value):>10}{null:>22}{z:>9}{p:>8}"
             says.append(f"{line}  {found.reason}".rstrip())
         return "\n".join(says)
+
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         return self.to_dataframe().to_html(float_format=_short, na_rep="")
 
 
-def _short(value: Any) -> str:
+_SAYS = {
+    "weight_entropy": "bit",
+    "eigenvalue_outliers": "count",
+    "singular_value_entropy": "bit",
+    "clustering": "mean",
+    "assortativity": "degree",
+    "rich_club": "largest ratio",
+    "coreness": "largest",
+    "motifs": "share closed",
+    "participation": "mean",
+    "hubs": "share",
+    "spectral_entropy": "bit",
+    "small_worldness": "sigma",
+    "wiring_length": "mean, um",
+    "length_distribution": "W1, um",
+    "initial_overlap": "Jaccard",
+}
+
+
+def _label(name: str) -> str:
+    says = name.replace("_", " ")
+    return f"{says} ({_SAYS[name]})" if name in _SAYS else says
+
+
+def _heading(about: Mapping[str, Any]) -> list[str]:
+    """Say in words what graph this is, what of it is wiring, and what the columns are."""
+    neurons, edges = (f"{about[name]:,}" for name in ("neurons", "edges"))
+    if "wiring" not in about:
+        return [f"{neurons} neurons, {edges} edges"]
+    chosen = "" if about["quantile"] == 0 else f" (the quantile {about['quantile']:g})"
+    form = "weighted" if about["weighted"] else "unweighted"
+    says = [
+        f"{neurons} neurons, {edges} edges; wiring: {about['wiring']:,} edges with |w| > {_short(about['threshold'])}{chosen}, "
+        f"density {_short(about['density'])}, {form}"
+    ]
+    if "null" in about:
+        says.append(
+            f"null: mean ± sd over random graphs ({about['null']}) or, where there is a p, over permutations; z in units of sd"
+        )
+    return says
+
+
+def _short(value: Any, digits: int = 4) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
         return str(value)
-    if isinstance(value, (int, np.integer)):
-        return f"{value:,}"
-    return "-" if math.isnan(value) else f"{value:.4g}"
+    if isinstance(value, (int, np.integer)) or (math.isfinite(value) and abs(value) >= 10**digits):
+        return f"{value:,.0f}"
+    return "-" if math.isnan(value) else f"{value:.{digits}g}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,9 +196,7 @@ class _Subject:
     @cached_property
     def threshold(self) -> float:
         """The size that an edge of the wiring has to exceed."""
-        if self.edge_weight is None or self.edge_weight.numel() == 0 or self.quantile == 0:
-            return 0.0
-        return float(np.quantile(self.edge_weight.detach().double().abs().cpu().numpy(), self.quantile))
+        return _quantile(self.edge_weight, self.quantile)
 
     @cached_property
     def directed(self) -> SimpleGraph:
@@ -225,11 +276,23 @@ _RELATIONS: dict[str, Callable[[_Subject], Result]] = {
     "like_to_like": lambda s: like_to_like(
         *s.signed, similarity=s.similarity, features=s.features, threshold=s.threshold, **s.permuted
     ),
-    "initial_overlap": lambda s: graph_overlap(*s.signed, *s.initial, threshold=s.threshold, **s.permuted),
+    "initial_overlap": lambda s: graph_overlap(
+        *s.signed,
+        *s.initial,
+        threshold=s.threshold,
+        other_threshold=_quantile(s.initial[1], s.quantile),
+        **s.permuted,
+    ),
     "anatomy_auc": lambda s: anatomy_auc(*s.signed, s.anatomy, **s.permuted),
 }
-
-
+_NEEDS = {
+    **dict.fromkeys(_WEIGHTS, "weights"),
+    **dict.fromkeys(_SMALL_WORLD, "null"),
+    **dict.fromkeys(_SPACE, "pos"),
+    "like_to_like": "similarity or features",
+    "initial_overlap": "initial",
+    "anatomy_auc": "anatomy, and weights",
+}
 _AT_THRESHOLD = {*_WIRING, *_SMALL_WORLD, *_SPACE}
 
 
@@ -254,8 +317,9 @@ def summary(
     Weights are looked at as they are, with their signs and self-connections: entropy, spectrum, effective dimension. Wiring is
     that of the edges above a threshold: modules, clustering, paths, small worlds, hubs, motifs and the rest, beside random graphs
     that are drawn once for all of them. Where there are positions come lengths, and where more is given its relations to function,
-    to the initial weights and to anatomy, each with a permutation test. All functions are those of this package, at their defaults;
-    call one by itself for its other forms.
+    to the initial weights and to anatomy, each with a permutation test. All functions are those of this package at their
+    defaults, but for small-worldness, which is the matched form, and for fewer sources and permutations in large graphs; call one
+    by itself for its other forms.
 
     Args:
         graph: Anything with ``edge_index``, ``edge_weight`` and ``num_nodes``, such as a :class:`~graphcortex.nn.GraphRNN` or PyG's
@@ -267,7 +331,8 @@ def summary(
         similarity: Functional similarity of each pair of neurons, shape ``(N, N)``, or of each edge, shape ``(E,)``, see
             :func:`like_to_like`.
         features: In its place, the response features of each neuron, shape ``(N, F)``.
-        initial: The graph before learning, in any of the forms of ``graph``.
+        initial: The graph before learning, in any of the forms of ``graph``. Its wiring is what exceeds the same quantile of its
+            own weights.
         anatomy: Anatomical connections that the weights may predict, shape ``(2, A)``.
         null: The random graphs: a name of :data:`graphcortex.graphs.NULL_MODELS`, :class:`Nulls`, or None for none; without them
             small-worldness is left out.
@@ -311,9 +376,7 @@ def summary(
     check_number(subject.quantile, "quantile", minimum=0, maximum=1)
     wanted = _applicable(subject)
     if only is not None:
-        unknown = sorted(set(only) - set(wanted))
-        if unknown:
-            raise ValueError(f"only must name metrics that apply here, {', '.join(wanted)}; got {', '.join(unknown)}.")
+        _check_only(only, wanted)
         wanted = {name: compute for name, compute in wanted.items() if name in only}
     if edge_weight is not None:
         not_finite = int((~torch.isfinite(edge_weight)).sum())
@@ -334,7 +397,7 @@ def _parts(graph: Any) -> tuple[EdgeIndex, EdgeValues | None, int, torch.Tensor 
     if not hasattr(graph, "edge_index") or getattr(graph, "num_nodes", None) is None:
         raise ValueError(
             "graph must have edge_index, edge_weight and num_nodes, be a connectome, or be the three in a tuple; "
-            f"got {type(graph).__name__}."
+            f"got {type(graph).__name__}. The graph of a matrix W is (W.nonzero().T, W[W != 0], len(W))."
         )
     return graph.edge_index, getattr(graph, "edge_weight", None), graph.num_nodes, getattr(graph, "pos", None)
 
@@ -344,6 +407,13 @@ def _check(edge_index: EdgeIndex, edge_weight: EdgeValues | None, num_nodes: int
         check_edge_index(edge_index, check_count(num_nodes, "num_nodes"))
     else:
         check_graph(edge_index, edge_weight, num_nodes)
+
+
+def _quantile(edge_weight: EdgeValues | None, quantile: float) -> float:
+    """Return the size below which that share of the weights lies; 0 for none."""
+    if edge_weight is None or edge_weight.numel() == 0 or quantile == 0:
+        return 0.0
+    return float(np.quantile(edge_weight.detach().double().abs().cpu().numpy(), quantile))
 
 
 def _usual_quantile(edge_index: EdgeIndex, num_nodes: int) -> float:
@@ -365,6 +435,15 @@ def _applicable(subject: _Subject) -> dict[str, Callable[[_Subject], Result]]:
         "anatomy_auc": subject.anatomy is not None and subject.edge_weight is not None,
     }
     return wanted | {name: compute for name, compute in _RELATIONS.items() if given[name]}
+
+
+def _check_only(only: Collection[str], wanted: Collection[str]) -> None:
+    if isinstance(only, str):
+        raise ValueError(f"only must be a list of names, got the string {only!r}; write [{only!r}].")
+    unknown = sorted(set(only) - set(wanted))
+    if unknown:
+        got = ", ".join(f"{name} (which needs {_NEEDS[name]})" if name in _NEEDS else str(name) for name in unknown)
+        raise ValueError(f"only must name metrics that apply here, got {got}; there are {', '.join(wanted)}.")
 
 
 def _compute(

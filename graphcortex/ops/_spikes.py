@@ -60,3 +60,20 @@ def check_within(trains: list[np.ndarray], duration: float, name: str) -> None:
             f"{name} must reach the last spike, at {last_spike(trains)} s; got {duration} s. "
             "Are both in seconds? Cut the trains first if only a part is wanted."
         )
+
+
+def as_activity(activity: torch.Tensor, name: str = "activity", *, min_samples: int = 2) -> torch.Tensor:
+    """Return traces or counts as a real tensor of shape ``(N, T)`` on the CPU, not copied where it is one.
+
+    Raises:
+        ValueError: If it is not, or has no neuron, or fewer than ``min_samples`` samples.
+    """
+    activity = torch.as_tensor(activity)
+    if activity.dim() != 2 or activity.size(0) < 1 or activity.size(1) < min_samples:
+        raise ValueError(
+            f"{name} must have shape (N, T), one row per neuron, with at least one neuron and {min_samples} samples; "
+            f"got {tuple(activity.shape)}."
+        )
+    if activity.is_complex():
+        raise ValueError(f"{name} must be real, got {activity.dtype}.")
+    return activity.detach().cpu()

@@ -8,6 +8,9 @@ import torch
 from graphcortex._checks import check_edge_index, check_number
 from graphcortex.ops._spikes import SpikeTimes, as_trains, check_within, last_spike
 
+# Spikes, or coefficients, that are worked on at once; spikes that are looked up in one train at once.
+_BLOCK, _LOOKUPS = 2**17, 2**22
+
 
 def sttc(
     spike_times: SpikeTimes,
@@ -28,6 +31,9 @@ def sttc(
     It is computed from the events, without bins. The window is closed: spikes exactly one window apart are together.
     (On times that come in frames, do not choose a window of a whole number of frames: rounding would then decide.) A
     silent neuron gets 0 with all others, and 1 with itself. A term whose :math:`P` and :math:`T` are both 1 is 1.
+
+    All pairs take one sweep over the spikes of all neurons for each neuron, so the time goes with the coincidences; the
+    memory is that of the result, half as much again, and some 40 bytes per spike. Given pairs take one look-up per spike.
 
     Args:
         spike_times: Spike times of each neuron in s, ascending, counted from the start of the recording.
@@ -63,19 +69,30 @@ def sttc(
 
     size = np.array([train.size for train in trains])
     tiled = np.array([_tiled(train, window, duration) for train in trains])
-    if pairs is None:
-        a, b = np.ix_(range(len(trains)), range(len(trains)))
-        together = _together_all(trains, window)
-        of_a, of_b = together.T, together
-    else:
+    if pairs is not None:
         a, b = pairs.cpu().numpy()
         of_a, of_b = _together_pairs(trains, a, b, window), _together_pairs(trains, b, a, window)
+        return torch.from_numpy(_coefficient(a, b, of_a, of_b, size, tiled))
+    together = _together_all(trains, window)
+    coefficient = np.empty(together.shape)
+    rows = max(1, _BLOCK // len(trains))
+    for first in range(0, len(trains), rows):
+        a, b = np.ix_(range(first, min(first + rows, len(trains))), range(len(trains)))
+        block = slice(first, first + rows)
+        coefficient[block] = _coefficient(a, b, together[:, block].T, together[block], size, tiled)
+    return torch.from_numpy(coefficient)
+
+
+def _coefficient(
+    a: np.ndarray, b: np.ndarray, of_a: np.ndarray, of_b: np.ndarray, size: np.ndarray, tiled: np.ndarray
+) -> np.ndarray:
+    """Return the coefficients of neurons ``a`` and ``b``, of whose spikes ``of_a`` and ``of_b`` are together."""
     # Silent neurons are set apart below; a divisor of 1 keeps their terms finite until then.
     p_a, p_b = of_a / np.maximum(size[a], 1), of_b / np.maximum(size[b], 1)
     coefficient = (_term(p_a, tiled[b]) + _term(p_b, tiled[a])) / 2
-    coefficient = np.where((size[a] == 0) | (size[b] == 0), 0.0, coefficient)
-    coefficient = np.where(a == b, 1.0, coefficient)
-    return torch.from_numpy(coefficient)
+    coefficient[(size[a] == 0) | (size[b] == 0)] = 0.0
+    coefficient[a == b] = 1.0
+    return coefficient
 
 
 def _term(p: np.ndarray, t: np.ndarray) -> np.ndarray:
@@ -94,31 +111,41 @@ def _tiled(train: np.ndarray, window: float, duration: float) -> float:
 
 def _together_all(trains: list[np.ndarray], window: float) -> np.ndarray:
     """Count, for row j and column i, the spikes of neuron i that are together with a spike of neuron j."""
+    N = len(trains)
     times = np.concatenate(trains)
-    neuron = np.repeat(np.arange(len(trains)), [train.size for train in trains])
     order = np.argsort(times, kind="stable")
-    times, neuron = times[order], neuron[order]
+    neuron = np.repeat(np.arange(N, dtype=np.int32), [train.size for train in trains])[order]
+    times = times[order]
+    del order
     # Spikes of all neurons at one time are looked up once: on frames there are many.
-    moments, start = np.unique(times, return_index=True)
+    start = np.flatnonzero(np.diff(times, prepend=-np.inf) > 0)
+    moments = np.concatenate(([-np.inf], times[start], [np.inf]))
     start = np.append(start, times.size)
-    together = np.zeros((len(trains), len(trains)), dtype=np.int64)
+    del times
+    together = np.zeros((N, N), dtype=np.int32)
     for row, train in zip(together, trains, strict=True):
-        if train.size:
-            low, high = _reach(moments, train, window)
-            # Windows of one train may overlap; each spike counts once, so a window begins where the last one ended.
-            low = np.maximum(low, np.concatenate(([0], np.maximum.accumulate(high)[:-1])))
-            low, high = start[low], start[np.maximum(high, low)]
-            row += np.bincount(neuron[_ranges(low, high)], minlength=len(trains))
+        if not train.size:
+            continue
+        low, high = _reach(moments, train, window)
+        # Windows of one train may overlap; each spike counts once, so a window begins where the last one ended.
+        low = np.maximum(low, np.concatenate(([0], np.maximum.accumulate(high)[:-1])))
+        low, high = start[low], start[np.maximum(high, low)]
+        # Some windows at a time, so that the spikes in them stay in the cache.
+        found = np.cumsum(high - low)
+        cuts = np.unique(np.append(np.searchsorted(found, np.arange(0, found[-1], _BLOCK)), low.size))
+        for first, last in zip(np.append(0, cuts[:-1]), cuts, strict=True):
+            if last > first:
+                row += np.bincount(neuron[_ranges(low[first:last], high[first:last])], minlength=N).astype(np.int32)
     return together
 
 
-def _reach(moments: np.ndarray, train: np.ndarray, window: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return, for every spike, the range of ascending, distinct ``moments`` that are at most a window away."""
+def _reach(padded: np.ndarray, train: np.ndarray, window: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return, for every spike, the range of ascending, distinct moments, ``padded`` by infinities, at most a window away."""
+    moments = padded[1:-1]
     low = np.searchsorted(moments, train - window, side="left")
     high = np.searchsorted(moments, train + window, side="right")
     # train - window is rounded, so that a moment at the very edge may fall on the wrong side: the distance decides, as
     # in the formula, and alike for both neurons of a pair. (Rounding train + window never loses a moment that is near enough.)
-    padded = np.concatenate(([-np.inf], moments, [np.inf]))
     low -= np.abs(padded[low] - train) <= window
     low += np.abs(padded[low + 1] - train) > window
     high -= np.abs(padded[high] - train) > window
@@ -135,17 +162,19 @@ def _ranges(low: np.ndarray, high: np.ndarray) -> np.ndarray:
 def _together_pairs(trains: list[np.ndarray], a: np.ndarray, b: np.ndarray, window: float) -> np.ndarray:
     """Count, for every pair, the spikes of its neuron ``a`` that are together with a spike of its neuron ``b``."""
     together = np.zeros(a.size, dtype=np.int64)
-    # All pairs that share b are looked up at once.
+    size = np.array([train.size for train in trains])
+    # All pairs that share b are looked up at once, or as many of them as fit into a block.
     by_b = np.argsort(b, kind="stable")
-    for same in np.split(by_b, np.flatnonzero(np.diff(b[by_b])) + 1):
-        if not same.size or not trains[b[same[0]]].size:
+    spikes = np.cumsum(size[a[by_b]])
+    new = np.flatnonzero(np.diff(b[by_b])) + 1
+    for same in np.split(by_b, np.union1d(new, np.flatnonzero(np.diff(spikes // _LOOKUPS)) + 1)):
+        if not same.size or not size[b[same[0]]]:
             continue
         other = trains[b[same[0]]]
         times = np.concatenate([trains[neuron] for neuron in a[same]])
         after = np.searchsorted(other, times)
         near = np.abs(times - other[np.minimum(after, other.size - 1)]) <= window
         near |= np.abs(times - other[np.maximum(after - 1, 0)]) <= window
-        ends = np.cumsum([0] + [trains[neuron].size for neuron in a[same]])
         counted = np.concatenate(([0], np.cumsum(near)))
-        together[same] = np.diff(counted[ends])
+        together[same] = np.diff(counted[np.cumsum(np.append(0, size[a[same]]))])
     return together

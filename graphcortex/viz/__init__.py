@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from graphcortex.viz.busiest import plot_busiest_edges
+from graphcortex.viz.connectome import plot_connectome
 from graphcortex.viz.curves import plot_learning_curves
 from graphcortex.viz.degrees import plot_degree_distribution
 from graphcortex.viz.evolution import plot_evolution
@@ -16,6 +17,7 @@ from graphcortex.viz.study_figures import write_figures
 
 __all__ = [
     "plot_busiest_edges",
+    "plot_connectome",
     "plot_degree_distribution",
     "plot_evolution",
     "plot_learned_graph",

@@ -75,7 +75,7 @@ def plot_learned_graph(
         axes.computed_zorder = False
     axes.scatter(*place.T, c=node_colours, depthshade=False, **look)
     fig.legend(handles=_legend(sizes, weight[strongest]), loc="upper right", frameon=False, alignment="left")
-    drawable = int((source != target).sum())
+    drawable = int(((source != target) & (weight != 0)).sum())
     shown = (
         f"the {len(strongest):,} strongest of {drawable:,} connections" if len(strongest) else "no connection to draw"
     )

@@ -55,6 +55,8 @@ def save_figure(what: Figure | Axes, path: str | os.PathLike[str]) -> Path:
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with require("matplotlib", "study", "Saving a figure").rc_context(_SETTINGS):
+            # Axes of one scale shrink once a layout is known, and what stands beside them moves: the next one knows that.
+            fig.draw_without_rendering()
             fig.savefig(unfinished, format=suffix[1:], dpi=_PNG_DPI, metadata=_METADATA[suffix])
         os.replace(unfinished, path)
     finally:

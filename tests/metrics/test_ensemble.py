@@ -12,6 +12,7 @@ import threading
 import time
 from pathlib import Path
 
+import igraph
 import numpy as np
 import pytest
 import torch
@@ -30,6 +31,7 @@ from graphcortex.metrics import (
     modularity,
     null_distribution,
 )
+from graphcortex.metrics.clustering import clustering_of
 from graphcortex.metrics.ensemble import as_nulls
 
 CALLS: list[str] = []
@@ -546,3 +548,40 @@ def test_progress_says_what_is_computed(capsys):
     assert "metric of degree graphs" in capsys.readouterr().err
     Nulls(num=4).distribution(reciprocity, example())
     assert capsys.readouterr().err == ""
+
+
+# --- a peer -----------------------------------------------------------------------------------------
+
+
+def reciprocity_and_clustering(graph: SimpleGraph) -> np.ndarray:
+    pairs = graph.undirected()
+    return np.array([reciprocity(graph) if graph.directed else 1.0, clustering_of(pairs).value])
+
+
+def near_and_hubs(directed: bool) -> SimpleGraph:
+    """Return a graph of 60 neurons whose neighbours are linked, and both ways; a few neurons reach far."""
+    ring = torch.arange(60)
+    near = torch.cat([torch.stack((ring, (ring + step) % 60)) for step in (-1, 1, 2, 3)], dim=1)
+    far = torch.stack((torch.arange(40) % 4, torch.arange(10, 50)))
+    return simple_graph(torch.cat((near, far), dim=1), None, 60, directed=directed)
+
+
+@pytest.mark.parametrize("directed", [True, False])
+def test_graphs_of_the_same_degrees_are_those_of_igraph(directed):
+    graph, num = near_and_hubs(directed), 200
+    ours = Nulls("degree", num).distribution(reciprocity_and_clustering, graph).values
+    theirs = np.empty((num, 2))
+    igraph.set_random_number_generator(random.Random(0))
+    try:
+        for row in theirs:
+            drawn = igraph.Graph(60, np.column_stack((graph.source, graph.target)), directed=directed)
+            drawn.rewire(10 * graph.num_edges)
+            row[0] = drawn.reciprocity() if directed else 1.0
+            row[1] = drawn.as_undirected().transitivity_avglocal_undirected(mode="zero")
+    finally:
+        igraph.set_random_number_generator(random)
+    bound = 4 * np.sqrt((ours.var(0, ddof=1) + theirs.var(0, ddof=1)) / num)
+    assert (abs(ours.mean(0) - theirs.mean(0)) <= bound).all()
+    # The bound is small: the graph itself is far off.
+    off = abs(reciprocity_and_clustering(graph) - theirs.mean(0))
+    assert (off > 5 * bound)[0 if directed else 1 :].all()

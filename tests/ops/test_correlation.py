@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from graphcortex.ops.correlation import binned_counts, spike_correlation
+from graphcortex.ops import correlation as correlation_of
+from graphcortex.ops.correlation import _GIVEN_PAIRS_VALUES, binned_counts, spike_correlation
 from graphcortex.testing.strategies import spike_trains
 from tests.ops.recordings import FIELDS_WITH_SPIKES, read_spikes
 
@@ -77,6 +80,91 @@ def test_a_neuron_that_never_changes_is_correlated_with_itself_only(constant):
     assert torch.equal(spike_correlation(trains, bin_s=1.0, duration_s=7.0), torch.eye(2).double())
 
 
+# --- given pairs, traces, blocks of time
+
+
+@given(trains=spike_trains(), data=st.data())
+def test_given_pairs_are_entries_of_all_pairs(trains, data):
+    neuron = st.integers(0, len(trains) - 1)
+    pairs = torch.tensor(data.draw(st.lists(st.tuples(neuron, neuron))), dtype=torch.int64).reshape(-1, 2).T
+    everything = spike_correlation(trains, bin_s=0.5, duration_s=17.0)
+    found = spike_correlation(trains, bin_s=0.5, duration_s=17.0, pairs=pairs)
+    assert found.shape == (pairs.size(1),)
+    assert_allclose(found, everything[pairs[0], pairs[1]], rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.int16])
+@pytest.mark.parametrize("length", [2, 40, 3000])
+def test_traces_match_numpy(dtype, length):
+    rng = np.random.default_rng(length)
+    traces = torch.from_numpy(rng.normal(size=(9, length)) @ np.diag(rng.uniform(1, 9, length)) * 20 + 300).to(dtype)
+    expected = np.corrcoef(traces.double())
+    assert_allclose(correlation_of(traces), expected, rtol=0, atol=1e-12)
+    pairs = torch.tensor([[0, 1, 2, 2, 8], [3, 1, 7, 7, 0]])
+    assert_allclose(correlation_of(traces, pairs=pairs), expected[pairs[0], pairs[1]], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("values", [1, 700])
+def test_does_not_depend_on_the_blocks_of_time(values, monkeypatch):
+    rng = np.random.default_rng(0)
+    traces = torch.from_numpy(rng.normal(size=(7, 1500))).cumsum(1)
+    trains = [np.sort(rng.uniform(0, 160, 200)) for _ in range(7)]
+    pairs = torch.combinations(torch.arange(7)).T
+    whole = correlation_of(traces), spike_correlation(trains, bin_s=0.1)
+    monkeypatch.setattr(sys.modules["graphcortex.ops.correlation"], "_ALL_PAIRS_VALUES", values)
+    monkeypatch.setattr(sys.modules["graphcortex.ops.correlation"], "_GIVEN_PAIRS_VALUES", values)
+    assert _GIVEN_PAIRS_VALUES > 7 * 1500  # so that the whole is one block
+    for found, expected in zip((correlation_of(traces), spike_correlation(trains, bin_s=0.1)), whole, strict=True):
+        assert_allclose(found, expected, rtol=0, atol=1e-13)
+    assert_allclose(correlation_of(traces, pairs=pairs), whole[0][pairs[0], pairs[1]], rtol=0, atol=1e-13)
+    assert_allclose(spike_correlation(trains, bin_s=0.1, pairs=pairs), whole[1][pairs[0], pairs[1]], rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-6, 1e6, 1e200])
+def test_traces_have_no_unit_and_no_offset(scale):
+    traces = torch.from_numpy(np.random.default_rng(3).normal(size=(4, 100)))
+    assert_allclose(correlation_of(traces * scale), correlation_of(traces), atol=1e-12)
+    assert_allclose(correlation_of(traces + 1000), correlation_of(traces), atol=1e-11)
+    assert_allclose(
+        correlation_of(traces * torch.tensor([[1], [1], [-1], [1]]))[0],
+        correlation_of(traces)[0] * torch.tensor([1, 1, -1, 1]),
+    )
+
+
+def test_traces_are_left_as_they_are():
+    traces = torch.from_numpy(np.random.default_rng(3).normal(size=(4, 100)))
+    before = traces.clone()
+    correlation_of(traces)
+    correlation_of(traces, pairs=torch.tensor([[0], [1]]))
+    assert torch.equal(traces, before)
+
+
+def test_a_time_shift_by_whole_bins_changes_nothing_but_the_empty_bins():
+    rng = np.random.default_rng(0)
+    trains = [np.sort(rng.uniform(0, 100, 80)) for _ in range(4)]
+    counts = binned_counts(trains, bin_s=0.25, duration_s=100.0)
+    later = binned_counts([train + 64.0 for train in trains], bin_s=0.25, duration_s=164.0)
+    assert torch.equal(later[:, 256:], counts)
+    assert not later[:, :256].any()
+
+
+BAD_TRACES = {
+    "one row of numbers": (torch.ones(4), {}),
+    "no neurons": (torch.ones(0, 4), {}),
+    "one sample": (torch.ones(3, 1), {}),
+    "NaN": (torch.full((2, 3), torch.nan), {}),
+    "complex": (torch.ones(2, 3, dtype=torch.complex64), {}),
+    "unknown neuron": (torch.ones(2, 3), {"pairs": torch.tensor([[0], [2]])}),
+    "pairs as floats": (torch.ones(2, 3), {"pairs": torch.ones(2, 1)}),
+}
+
+
+@pytest.mark.parametrize(("traces", "options"), BAD_TRACES.values(), ids=BAD_TRACES.keys())
+def test_rejects_traces(traces, options):
+    with pytest.raises(ValueError, match=r"must .*got"):
+        correlation_of(traces, **options)
+
+
 BAD = {
     "no neurons": ([], {}),
     "matrix": ([torch.ones(2, 2)], {}),
@@ -88,6 +176,7 @@ BAD = {
     "recording too short": ([torch.tensor([1.0, 5.0])], {"duration_s": 3.0}),
     "less than one bin": ([torch.tensor([0.01])], {"bin_s": 1.0, "duration_s": 0.5}),
     "times in ms": ([torch.tensor([1_000.0])], {"duration_s": 60.0}),
+    "unknown neuron": ([torch.tensor([1.0])] * 2, {"pairs": torch.tensor([[0], [2]])}),
 }
 
 
@@ -102,3 +191,6 @@ def test_rejects(trains, options):
 def test_the_stored_correlations_come_back(microns_root, field):
     stored = np.load(microns_root / field / "corr_matrix.npy")
     assert_allclose(spike_correlation(read_spikes(microns_root, field)), stored, rtol=0, atol=1e-12)
+    pairs = torch.tril_indices(*stored.shape, -1)
+    found = spike_correlation(read_spikes(microns_root, field), pairs=pairs)
+    assert_allclose(found, stored[pairs[0], pairs[1]], rtol=0, atol=1e-12)

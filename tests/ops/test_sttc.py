@@ -1,4 +1,4 @@
-import time
+import sys
 
 import numpy as np
 import pytest
@@ -129,15 +129,19 @@ def test_silent_neurons_tell_nothing():
 
 
 @pytest.mark.parametrize("kind", ["frames", "free"])
-def test_fast_and_alike_by_both_ways_on_a_recording(kind):
+def test_alike_by_both_ways_on_a_recording(kind, monkeypatch):
     generator = np.random.default_rng(1)
-    trains = [np.unique(generator.integers(0, 40_000, 4_000)) * 0.1587 for _ in range(126)]
+    trains = [np.unique(generator.integers(0, 40_000, 4_000)) * 0.1587 for _ in range(40)]
     if kind == "free":
         trains = [np.sort(train + generator.uniform(0, 0.1, train.size)) for train in trains]
-    start = time.perf_counter()
+    trains[7] = np.empty(0)
     everything = sttc(trains)
-    assert time.perf_counter() - start < 3  # measured: .1 to .4 s on one core
-    pairs = torch.from_numpy(generator.integers(0, 126, (2, 300)))
+    pairs = torch.from_numpy(generator.integers(0, 40, (2, 300)))
+    assert torch.equal(sttc(trains, pairs=pairs), everything[pairs[0], pairs[1]])
+    # Neither depends on how much is worked on at once.
+    monkeypatch.setattr(sys.modules["graphcortex.ops.sttc"], "_BLOCK", 100)
+    monkeypatch.setattr(sys.modules["graphcortex.ops.sttc"], "_LOOKUPS", 10_000)
+    assert torch.equal(sttc(trains), everything)
     assert torch.equal(sttc(trains, pairs=pairs), everything[pairs[0], pairs[1]])
 
 
@@ -167,3 +171,6 @@ def test_rejects(trains, options):
 def test_the_stored_coefficients_come_back(microns_root, field):
     stored = np.tril(np.load(microns_root / field / "sttc_matrix.npy"))
     assert_allclose(np.tril(sttc(read_spikes(microns_root, field))), stored, rtol=0, atol=1e-12)
+    pairs = torch.tril_indices(*stored.shape, -1)
+    found = sttc(read_spikes(microns_root, field), window=0.1, pairs=pairs)
+    assert_allclose(found, stored[pairs[0], pairs[1]], rtol=0, atol=1e-12)

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from graphcortex import viz
+from graphcortex.data import Connectome
 from graphcortex.metrics import busiest_edges
 from graphcortex.viz import save_figure
 
@@ -24,6 +25,7 @@ TABLE = pd.DataFrame({"variant": "W", "seed": 0, "epoch": [1, 2], "accuracy": [0
 # A new figure is one more line, and inherits every test below.
 FIGURES = {
     "plot_busiest_edges": lambda g: (busiest_edges(g.edge_index, g.edge_weight, 12, top=None),),
+    "plot_connectome": lambda g: (Connectome.from_arrays(g.pos, g.edge_index, g.edge_weight.abs().ceil().long() + 1),),
     "plot_degree_distribution": lambda g: (g.edge_index, g.edge_weight, 12),
     "plot_evolution": lambda g: (TABLE,),
     "plot_learned_graph": lambda g: (g.pos, g.edge_index, g.edge_weight),
@@ -33,7 +35,7 @@ FIGURES = {
     "plot_rich_club": lambda g: (CLUB,),
     "plot_spectrum": lambda g: (g.edge_index, g.edge_weight, 12),
 }
-FLAT = sorted(set(FIGURES) - {"plot_learned_graph"})
+FLAT = sorted(set(FIGURES) - {"plot_learned_graph", "plot_connectome"})
 DIVIDED = ["plot_busiest_edges", "plot_evolution", "plot_rich_club"]
 IMAGES = ["plot_matrix"]
 
@@ -130,6 +132,7 @@ def test_no_figure_touches_pyplot_or_the_settings_of_matplotlib():
     code = """
 import sys, torch, matplotlib
 from graphcortex import viz
+from graphcortex.data import Connectome
 before = list(dict.items(matplotlib.rcParams))  # asked plainly, it would import pyplot for the backend
 e, w = torch.tensor([[0, 1], [1, 0]]), torch.ones(2)
 viz.plot_matrix(e, w, 2), viz.plot_spectrum(e, w, 2), viz.plot_degree_distribution(e, w, 2, num_nulls=2)

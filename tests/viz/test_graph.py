@@ -154,6 +154,14 @@ def test_title_says_how_many_edges_are_drawn(graph):
     assert title(axes) == "Go/NoGo\nthe 5 strongest of 132 connections"
 
 
+def test_weights_of_zero_are_no_connections(graph):
+    weight = graph.edge_weight.clone()
+    weight[:30] = 0
+    joins = graph.edge_index[0] != graph.edge_index[1]
+    says = f"of {int((joins & (weight != 0)).sum())} connections"
+    assert title(plot_learned_graph(graph.pos, graph.edge_index, weight, num_edges=5)).endswith(says)
+
+
 @pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
 def test_a_diverged_network_is_drawn_with_a_note(graph, broken):
     weight = graph.edge_weight.clone()

@@ -10,7 +10,7 @@ import torch
 from matplotlib.patches import Circle
 
 from graphcortex.metrics import _eigenvalues, eigenvalue_outliers
-from graphcortex.viz import plot_spectrum
+from graphcortex.viz import plot_spectrum, save_figure
 
 
 def points(axes, marker):
@@ -160,3 +160,13 @@ def test_rejects(graph, changes, message):
     arguments = {"edge_index": graph.edge_index, "edge_weight": graph.edge_weight, "num_nodes": 12} | changes
     with pytest.raises(ValueError, match=message):
         plot_spectrum(**arguments)
+
+
+def test_nothing_is_cut_off_when_it_is_saved(tmp_path):
+    """An outlier far to one side: the axes of one scale shrink, and the legend beside them has to stay in the figure."""
+    axes = plot_spectrum(*from_dense(gaussian(100) * 0.2 + 0.013))
+    save_figure(axes, tmp_path / "spectrum.png")
+    figure = axes.figure
+    for box in (axes.get_legend().get_window_extent(), axes.yaxis.label.get_window_extent()):
+        assert figure.bbox.x0 <= box.x0
+        assert box.x1 <= figure.bbox.x1

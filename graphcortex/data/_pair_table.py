@@ -1,0 +1,172 @@
+"""A table of synapses, or of pairs of neurons, between known neurons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from graphcortex.data._columns import ColumnName, find_column
+from graphcortex.data._ids import name_ids, whole_ids
+from graphcortex.data._neuron_table import Neurons
+from graphcortex.data._positions import numbers
+from graphcortex.data._read_table import MISSING_TEXT
+from graphcortex.data._unpickle import DataFileError
+
+MEASURES = ("correlation", "sttc", "precision")
+_ASYMMETRY = 1e-6
+
+
+def synapses_of(
+    table: pd.DataFrame, neurons: Neurons, columns: Mapping[str, ColumnName], autapses: str
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, int]]:
+    """Return the synapses among the neurons as arguments of ``from_arrays``, the columns read, and what was counted.
+
+    Raises:
+        DataFileError: If a column is missing or wrong, or no synapse joins two of the neurons.
+    """
+    pre, post = (find_column(table, name, columns[name], "synapses", needed=True) for name in ("pre", "post"))
+    used = {name: find_column(table, name, columns[name], "synapses") for name in ("count", "size", "synapse_id")}
+    counts = {"synapse_rows": len(table)}
+    # Without an id or a count, rows that are alike may well be several synapses of one pair.
+    if (used["count"] or used["synapse_id"]) and len(table):
+        again = _repeated(table)
+        table = table[~again.to_numpy()]
+        counts["synapse_rows_repeated"] = int(again.sum())
+    _check_ids(table, used["synapse_id"], pre, post)
+    ends, joined = _ends(table, neurons, (pre, post), "synapses", counts)
+    read = pd.DataFrame({"pre": ends[0], "post": ends[1]})
+    read["count"] = _whole_counts(table[used["count"]], used["count"]) if used["count"] else 1
+    if used["size"]:
+        read["size"] = numbers(table[used["size"]], used["size"])
+    read = read[joined]
+    counts["pairs_without_synapses"] = int((read["count"] == 0).sum())
+    read = read[read["count"] > 0]
+    if used["size"] and (read["size"].isna().any() or not (read["size"] >= 0).all()):
+        raise DataFileError(
+            f"{used['size']} must hold a size of at least 0 for each synapse, got {int(read['size'].isna().sum())} of "
+            f"{len(read)} without one and {int((read['size'] < 0).sum())} below 0; drop these rows, or pass size=False."
+        )
+    loops = read["pre"] == read["post"]
+    counts["autapse_synapses"] = int(read.loc[loops, "count"].sum())
+    if autapses == "drop":
+        read = read[~loops]
+    pairs = read.groupby(["pre", "post"], sort=True)
+    fields: dict[str, Any] = {"count": pairs["count"].sum().to_numpy(dtype=np.int64)}
+    index = pairs["count"].sum().index
+    fields["synapse_index"] = np.array([index.get_level_values(i) for i in (0, 1)], dtype=np.int64).reshape(2, -1)
+    if used["size"]:
+        fields["size"] = pairs["size"].sum().to_numpy(dtype=np.float64)
+    counts["synapses"] = int(fields["count"].sum())
+    counts["pairs"] = len(fields["count"])
+    return fields, {"pre": pre, "post": post, **{name: column for name, column in used.items() if column}}, counts
+
+
+def coactivity_of(
+    table: pd.DataFrame, neurons: Neurons, columns: Mapping[str, ColumnName]
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, int]]:
+    """Return the co-activity of pairs of the neurons, both directions, as arguments of ``from_arrays``.
+
+    Raises:
+        DataFileError: If a column is missing or wrong, or both directions of a pair differ.
+    """
+    used = {name: find_column(table, name, columns[name], "coactivity") for name in MEASURES}
+    used = {name: column for name, column in used.items() if column}
+    if not used:
+        raise DataFileError(
+            f"the table of coactivity must have a column of {', '.join(MEASURES)}, got the columns "
+            f"{', '.join(table.columns)}. Name it: correlation='...'."
+        )
+    # The names of ends that the user gives are those of the synapses; here they hold where they are there.
+    given = {name: columns[name] if columns[name] in table.columns else None for name in ("pre", "post")}
+    pre, post = (find_column(table, name, given[name], "coactivity", needed=True) for name in ("pre", "post"))
+    counts = {"coactivity_rows": len(table)}
+    ends, joined = _ends(table, neurons, (pre, post), "coactivity", counts)
+    read = pd.DataFrame({"pre": ends[0], "post": ends[1]})
+    for name, column in used.items():
+        read[name] = numbers(table[column], column)
+    read = read[joined]
+    known = read.notna().all(axis=1) & (read["pre"] != read["post"])
+    counts["coactivity_rows_without_value_or_of_one_neuron"] = int((~known).sum())
+    read = read[known]
+    both = pd.concat([read, read.rename(columns={"pre": "post", "post": "pre"})[read.columns]])
+    pairs = both.groupby(["pre", "post"], sort=True)
+    spread = (pairs.max() - pairs.min())[list(used)]
+    if spread.size and float(spread.to_numpy().max()) > _ASYMMETRY:
+        name = spread.max().idxmax()
+        i, j = spread[name].idxmax()
+        raise DataFileError(
+            f"{used[name]} must be one value for each pair, whatever the direction, got several for {neurons.ids[i]} and "
+            f"{neurons.ids[j]}; keep one of them."
+        )
+    values = pairs.first()
+    index = np.array([values.index.get_level_values(i) for i in (0, 1)], dtype=np.int64).reshape(2, -1)
+    fields = {"coactivity_index": index, **{name: values[name].to_numpy(dtype=np.float64) for name in used}}
+    counts["coactivity_pairs"] = index.shape[1]
+    return fields, used, counts
+
+
+def _repeated(table: pd.DataFrame) -> pd.Series:
+    try:
+        return table.duplicated()
+    except TypeError:  # a list in a cell cannot be hashed
+        return table.astype(str).duplicated()
+
+
+def _ends(
+    table: pd.DataFrame, neurons: Neurons, names: tuple[str, str], what: str, counts: dict[str, int]
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Return the numbers of both neurons of each row, and a mask of the rows where both are among the neurons."""
+    index = pd.Index(neurons.ids)
+    found, missing = [], np.zeros(len(table), dtype=bool)
+    for name in names:
+        ids = name_ids(table[name], name) if neurons.named else whole_ids(table[name], name, others=True)
+        place = index.get_indexer(ids)
+        missing |= (ids == ("" if neurons.named else 0)) & (place < 0)
+        found.append(place)
+    joined = (found[0] >= 0) & (found[1] >= 0)
+    counts[f"{what}_rows_without_an_end"] = int(missing.sum())
+    counts[f"{what}_rows_of_other_neurons"] = int((~joined & ~missing).sum())
+    if len(table) and not joined.any():
+        raise DataFileError(
+            f"the table of {what} must join neurons of the table of neurons, got none of {len(table)} rows that does: ends "
+            f"are {_some(table[names[0]])} ({names[0]}) and {_some(table[names[1]])} ({names[1]}), neurons are "
+            f"{_some(neurons.ids)}; both must be of one version, and neuron_id, pre and post the right columns."
+        )
+    return found, joined
+
+
+def _some(values: Any) -> str:
+    return ", ".join(str(value) for value in list(values[:3])) + (", ..." if len(values) > 3 else "")
+
+
+def _check_ids(table: pd.DataFrame, name: str | None, pre: str, post: str) -> None:
+    """Refuse one id of two synapses. A connector of CATMAID has one presynaptic side and many postsynaptic ones."""
+    if name is None:
+        return
+    ids = table[name]
+    again = ids.duplicated(keep=False)
+    if not again.any():
+        return
+    again &= ~ids.astype(str).isin(["0", *MISSING_TEXT])
+    if name.lower() == "connector_id":
+        again &= table.groupby(name)[pre].transform("nunique") > 1
+    if again.any():
+        raise DataFileError(
+            f"{name} must name each synapse once, got {ids[again].iloc[0]} in rows that differ: tables of two versions may "
+            "be mixed; keep one, or pass synapse_id=False if this is no id of a synapse."
+        )
+
+
+def _whole_counts(column: pd.Series, name: str) -> np.ndarray:
+    values = numbers(column, name)
+    wrong = ~(np.isfinite(values) & (values >= 0) & (values == np.floor(values)) & (values < 2**53))
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise DataFileError(
+            f"{name} must hold whole counts of synapses, got {str(column.iloc[row])!r} in row {row}; if it is a size or "
+            f"strength, pass size={name!r} and count=False."
+        )
+    return values.astype(np.int64)

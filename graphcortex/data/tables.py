@@ -1,0 +1,142 @@
+"""A connectome from tables of neurons and synapses, whoever made them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from graphcortex._checks import check_choice
+from graphcortex.data._columns import ColumnName
+from graphcortex.data._neuron_table import neurons_of
+from graphcortex.data._pair_table import coactivity_of, synapses_of
+from graphcortex.data._read_table import Table, read_table
+from graphcortex.data.connectome import Connectome
+
+
+def from_tables(
+    neurons: Table,
+    synapses: Table,
+    *,
+    coactivity: Table | None = None,
+    neuron_id: str | None = None,
+    pos: str | Sequence[str] | None = None,
+    voxel_nm: Sequence[float] | None = None,
+    unit: str | None = None,
+    pre: str | None = None,
+    post: str | None = None,
+    count: ColumnName = None,
+    size: ColumnName = None,
+    synapse_id: ColumnName = None,
+    nucleus_id: ColumnName = None,
+    unit_id: ColumnName = None,
+    area: ColumnName = None,
+    layer: ColumnName = None,
+    cell_type: ColumnName = None,
+    correlation: ColumnName = None,
+    sttc: ColumnName = None,
+    precision: ColumnName = None,
+    missing_pos: str = "error",
+    duplicates: str = "error",
+    autapses: str = "keep",
+    provenance: Mapping[str, Any] | None = None,
+) -> Connectome:
+    """Make a connectome from a table of neurons and a table of synapses.
+
+    Each table is a ``.csv``, ``.tsv`` or ``.parquet`` file or a DataFrame. Columns that are not named are guessed from
+    the habits of MICrONS (``pt_root_id``, ``pre_pt_root_id``, ``pt_position``), FlyWire and neuPrint (``root_id``,
+    ``bodyId``, ``bodyId_pre``, ``somaLocation``, ``syn_count``, ``weight``) and tables of C. elegans (names instead of
+    ids); a column is ``False`` to be left out. What was guessed, and how many rows were dropped and why, is written
+    into ``provenance``.
+
+    Rows of synapses are single synapses, or pairs where there is a count; rows of one pair are summed, and a synapse
+    whose ends are not both among the neurons is left out and counted. Where there is a count or an id of synapses, a row
+    that repeats another in every column is dropped; elsewhere it is one more synapse. Id 0, and an empty cell, is a
+    missing id, unless the ids are the numbers 0 .. N - 1. Ids never pass through a float: those that did are refused.
+
+    Args:
+        neurons: One row per neuron: id or name, position, and what else is known.
+        synapses: One row per synapse, or per pair with a count. Filter it first (``table[table.type == "chemical"]``)
+            if not all rows are wanted.
+        coactivity: Where given, one row per recorded pair, in either direction; both are made of it.
+        neuron_id: Column of the ids or names that the other tables use. Whole numbers become ``root_id`` (or the field
+            of the column's name), names ``neuron_name``.
+        pos: Column of positions (``"[x y z]"``, lists or arrays), or three columns of x, y and z.
+        voxel_nm: Size of a voxel in nm along x, y and z, where positions are in voxels: ``(4, 4, 40)``.
+        unit: Unit of positions that are not in voxels: ``"um"``, ``"nm"`` or ``"mm"``. Not needed where column names end
+            in ``_um``, ``_nm`` or ``_mm``.
+        pre: Column of the presynaptic neuron.
+        post: Column of the postsynaptic neuron.
+        count: Column of the number of synapses of a row; a row of 0 is no connection.
+        size: Column of the size of a synapse (or of those of a pair), summed over a pair.
+        synapse_id: Column of the ids of synapses. No two rows may have one, except targets of one ``connector_id``.
+        nucleus_id: Column of nucleus ids.
+        unit_id: Column of functional units.
+        area: Column of areas.
+        layer: Column of layers.
+        cell_type: Column of cell types.
+        correlation: Column of correlations in ``coactivity``.
+        sttc: Column of spike time tiling coefficients in ``coactivity``.
+        precision: Column of entries of the inverse covariance in ``coactivity``.
+        missing_pos: What to do about a neuron without position: ``"error"``, or ``"drop"`` it with its synapses.
+        duplicates: What to do about a neuron with several rows that differ: ``"error"``, ``"drop"`` it, or keep the
+            ``"first"`` row. Rows that do not differ are merged.
+        autapses: Whether to ``"keep"`` or ``"drop"`` synapses of a neuron onto itself; they are counted in any case.
+        provenance: More to write into ``provenance``: ``{"licence": ..., "version": ..., "citation": ...}``.
+
+    Returns:
+        The connectome: positions in um, synapses by presynaptic and postsynaptic neuron in the order of the table of
+        neurons, ``count`` and, where known, summed ``size``.
+
+    Raises:
+        DataFileError: If a table cannot be read, a column is missing, an id lost digits, positions look like voxels or
+            nm and no unit was said, a neuron has no position, or no synapse joins two of the neurons.
+        ConnectomeError: If what the tables say is not a valid connectome.
+        ValueError: If a choice is unknown.
+
+    Example:
+        >>> import pandas as pd
+        >>> neurons = pd.DataFrame({"name": ["AVAL", "AVAR"], "pos": ["[0 0 0]", "[8 4 30]"], "type": ["inter", "inter"]})
+        >>> synapses = pd.DataFrame({"pre": ["AVAL", "AVAL", "AVAL"], "post": ["AVAR", "AVAR", "muscle"]})
+        >>> worm = from_tables(neurons, synapses, voxel_nm=(500, 500, 50))
+        >>> worm.pos.tolist()
+        [[0.0, 0.0, 0.0], [4.0, 2.0, 1.5]]
+        >>> worm.synapses["count"], worm.provenance["counts"]["synapses_rows_of_other_neurons"]
+        (tensor([2]), 1)
+    """
+    check_choice(missing_pos, "missing_pos", ("error", "drop"))
+    check_choice(duplicates, "duplicates", ("error", "drop", "first"))
+    check_choice(autapses, "autapses", ("keep", "drop"))
+    columns: dict[str, Any] = {
+        "neuron_id": neuron_id, "nucleus_id": nucleus_id, "unit_id": unit_id, "area": area, "layer": layer,
+        "cell_type": cell_type, "pre": pre, "post": post, "count": count, "size": size, "synapse_id": synapse_id,
+        "correlation": correlation, "sttc": sttc, "precision": precision,
+    }  # fmt: skip
+    for name, column in columns.items():
+        if not (column is None or column is False or isinstance(column, str)):
+            raise ValueError(f"{name} must be the name of a column, None to guess it, or False; got {column!r}.")
+    cells, neurons_from = read_table(neurons, "neurons")
+    read = neurons_of(cells, columns, pos, voxel_nm, unit, missing_pos, duplicates)
+    wiring, synapses_from = read_table(synapses, "synapses")
+    fields, used, counts = synapses_of(wiring, read, columns, autapses)
+    notes: dict[str, Any] = {"source": "tables", "neurons": neurons_from, "synapses": synapses_from}
+    fields = {**read.fields, **fields}
+    used, counts = {**read.columns, **used}, {**read.counts, "neurons": len(read.ids), **counts}
+    if coactivity is not None:
+        activity, notes["coactivity"] = read_table(coactivity, "coactivity")
+        more = coactivity_of(activity, read, columns)
+        fields, used, counts = {**fields, **more[0]}, {**used, **more[1]}, {**counts, **more[2]}
+    notes |= {
+        "unit": read.unit,
+        "autapses": autapses,
+        "columns": used,
+        "columns_not_read": _not_read(cells, wiring, used),
+        "counts": counts,
+    }
+    return Connectome.from_arrays(**fields, provenance={**notes, **(provenance or {})})
+
+
+def _not_read(cells: pd.DataFrame, wiring: pd.DataFrame, used: Mapping[str, Any]) -> list[str]:
+    names = {name for column in used.values() for name in ([column] if isinstance(column, str) else column)}
+    return [str(column) for table in (cells, wiring) for column in table.columns if column not in names]

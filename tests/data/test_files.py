@@ -1,0 +1,276 @@
+"""What holds for every file a connectome is written to: nothing is lost, nothing is half written, nothing runs."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch_geometric.data import Batch
+
+from graphcortex.data import (
+    Connectome,
+    ConnectomeError,
+    DataFileError,
+    MicronsFields,
+    read_graphml,
+    read_npz,
+    read_tables,
+    to_graphml,
+    to_npz,
+    to_tables,
+)
+from graphcortex.data.schema import NEURON, SCHEMA, STORES, fields_of
+from graphcortex.testing import connectomes
+from tests.data._graphs import arrays, connectome
+
+# A new format is one more line, and inherits every test below.
+FORMATS = {
+    "parquet": ("cortex", to_tables, read_tables),
+    "csv": ("cortex", lambda graph, path: to_tables(graph, path, format="csv"), read_tables),
+    "npz": ("cortex.npz", to_npz, read_npz),
+    "graphml": ("cortex.graphml", to_graphml, read_graphml),
+    "pt": ("cortex.pt", lambda graph, path: graph.save(path), Connectome.load),
+}
+
+
+@pytest.fixture(params=FORMATS)
+def file_format(request):
+    return FORMATS[request.param]
+
+
+def bits(graph: Connectome) -> dict:
+    """Return all that a connectome holds, comparable to the last bit, NaN and the order of edges included."""
+    stores = {
+        (level, name): (str(value.dtype), tuple(value.shape), value.numpy().tobytes())
+        for level, store in STORES.items()
+        if store in (*graph.node_types, *graph.edge_types)
+        for name, value in graph[store].items()
+    }
+    return stores | {name: repr(notes) for name, notes in graph._global_store.items()}
+
+
+def there_and_back(graph, file_format) -> Connectome:
+    name, write, read = file_format
+    with tempfile.TemporaryDirectory() as folder:
+        write(graph, Path(folder) / name)
+        assert os.listdir(folder) == [name]
+        return read(Path(folder) / name)
+
+
+def full(N: int = 6, seed: int = 0) -> Connectome:
+    """A connectome with every field of the schema, hard values and edges in no order."""
+    given = arrays(N, seed)
+    rng = torch.Generator().manual_seed(seed)
+    for field in SCHEMA:
+        if field.level == "neuron" and field.name not in given:
+            if field.kind in ("id", "code"):
+                given[field.name] = torch.arange(N)
+            else:
+                given[field.name] = torch.rand(N, generator=rng, dtype=torch.float64)
+            if getattr(field, "gaps", False):
+                given[field.name][::2] = math.nan
+    for edges, values in (
+        ("synapse_index", ("count", "size")),
+        ("coactivity_index", ("correlation", "sttc", "precision")),
+    ):
+        order = torch.randperm(given[edges].size(1), generator=rng)
+        for name in (edges, *values):
+            given[name] = given[name][..., order]
+    given["precision"][0] = 5e-324  # the least double
+    given["pos"][0] = torch.tensor([-0.0, 1e-30, 1 / 3])
+    given["names"] = {**given["names"], "neuron_name": ["", "a,b", 'c"d\n', "<&>", "\x00\x1b\r", "\ud800 \U0001f9e0"]}
+    given["provenance"] = {
+        "source": "test",
+        "tuple": (1, (2.5, None), [True]),
+        "$tuple": {"$dict": ("$",)},
+        "big": 2**70,
+        "tiny": 5e-324,
+        "third": 1 / 3,
+        "inf": math.inf,
+        "text": "\x00<&>\ud800",
+        "": {},
+    }
+    return Connectome.from_arrays(**given)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@given(graph=connectomes())
+def test_a_round_trip_loses_nothing(graph, file_format):
+    assert bits(there_and_back(graph, file_format)) == bits(graph)
+
+
+def test_a_round_trip_keeps_every_field_and_every_odd_value(file_format):
+    graph = full()
+    assert {name for _, name in (key for key in bits(graph) if isinstance(key, tuple))} == {
+        field.name for field in SCHEMA if field.level != "graph"
+    }
+    back = there_and_back(graph, file_format)
+    assert bits(back) == bits(graph)
+    assert type(back) is Connectome
+
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.lists(inner, max_size=3).map(tuple)
+        | st.dictionaries(st.text(max_size=3) | st.sampled_from(["$tuple", "$dict"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@given(provenance=st.dictionaries(st.text(max_size=4) | st.just("$dict"), plain, max_size=3), words=st.text(max_size=6))
+def test_a_round_trip_keeps_any_note(provenance, words, file_format):
+    graph = connectome(3, provenance=provenance, names={"cell_type": ["E", words]})
+    back = there_and_back(graph, file_format)
+    assert repr(back.provenance) == repr(graph.provenance)
+    assert back.names == graph.names
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("field", ["5_3_8", "5_3_2"])
+def test_a_round_trip_keeps_a_real_field(field, microns_root, file_format):
+    graph = MicronsFields(microns_root, field)[0]
+    assert bits(there_and_back(graph, file_format)) == bits(graph)
+
+
+def test_an_invalid_connectome_is_not_written(file_format, tmp_path):
+    name, write, _ = file_format
+    graph = connectome(4)
+    graph[NEURON].pos[0, 0] = math.nan
+    with pytest.raises(ConnectomeError, match="pos must be finite"):
+        write(graph, tmp_path / name)
+    with pytest.raises(ConnectomeError, match="got a batch"):
+        write(Batch.from_data_list([connectome(4), connectome(4)]), tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_half_written(file_format, tmp_path, monkeypatch):
+    """The disk is full at the last moment; what stood there before still stands."""
+    name, write, read = file_format
+    write(connectome(4), tmp_path / name)
+    if (tmp_path / name).is_dir():
+        (tmp_path / name).rename(tmp_path / "before")
+    else:
+        shutil.copy(tmp_path / name, tmp_path / "before")
+
+    def no_space(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(os, "fsync", no_space)
+    with pytest.raises(OSError, match="no space"):
+        write(connectome(5), tmp_path / name)
+    assert bits(read(tmp_path / "before")) == bits(connectome(4))
+    assert sorted(os.listdir(tmp_path)) in (["before"], ["before", name])
+
+
+def test_a_folder_that_is_not_there_is_named(file_format, tmp_path):
+    name, write, read = file_format
+    with pytest.raises(ConnectomeError, match="make it first"):
+        write(connectome(4), tmp_path / "nowhere" / name)
+    with pytest.raises((DataFileError, ConnectomeError), match="nowhere"):
+        read(tmp_path / "nowhere" / name)
+
+
+def test_two_files_of_one_connectome_are_the_same_bytes(file_format, tmp_path):
+    _, write, _ = file_format
+    contents = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        path = tmp_path / name / file_format[0]
+        write(connectome(5), path)
+        files = sorted(path.iterdir()) if path.is_dir() else [path]
+        contents.append([(file.name, file.read_bytes()) for file in files])
+    assert contents[0] == contents[1]
+
+
+def test_every_field_of_the_schema_has_columns_of_its_own():
+    from graphcortex.data._record import columns_of
+
+    for level in STORES:
+        columns = [column for field in fields_of(level).values() for column in columns_of(field)]
+        assert len(columns) == len(set(columns))
+        assert "neuron" not in columns
+
+
+def test_numbers_that_no_float32_holds_are_refused(tmp_path):
+    """A csv that somebody edited: what is read is validated."""
+    to_tables(connectome(4), tmp_path / "t", format="csv")
+    path = tmp_path / "t" / "neurons.csv"
+    text = path.read_text().splitlines()
+    header, first = text[0].split(","), text[1].split(",")
+    first[header.index("x_um")] = "1e300"
+    path.write_text("\n".join([text[0], ",".join(first), *text[2:]]))
+    with pytest.raises(ConnectomeError, match="pos must be finite"):
+        read_tables(tmp_path / "t")
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet"])
+def test_a_folder_of_tables_is_not_overwritten_and_not_read_in_part(format, tmp_path):
+    to_tables(connectome(4), tmp_path / "t", format=format)
+    with pytest.raises(ConnectomeError, match="expected a folder that is not there yet"):
+        to_tables(connectome(5), tmp_path / "t")
+    (tmp_path / "empty").mkdir()
+    assert to_tables(connectome(5), tmp_path / "empty") == tmp_path / "empty"
+    (tmp_path / "t" / f"synapses.{format}").unlink()
+    with pytest.raises(DataFileError, match="the folder is incomplete"):
+        read_tables(tmp_path / "t")
+    (tmp_path / "t" / "connectome.json").unlink()
+    with pytest.raises(DataFileError, match=r"no connectome\.json .*read tables from elsewhere with from_tables"):
+        read_tables(tmp_path / "t")
+    with pytest.raises(ValueError, match="format must be one of 'parquet', 'csv'"):
+        to_tables(connectome(5), tmp_path / "x", format="xlsx")
+
+
+def test_tables_are_what_from_tables_reads(tmp_path):
+    from graphcortex.data import from_tables
+
+    graph = connectome(6, size=None)
+    for format in ("csv", "parquet"):
+        folder = to_tables(graph, tmp_path / format, format=format)
+        back = from_tables(folder / f"neurons.{format}", folder / f"synapses.{format}")
+        assert torch.equal(back.count_matrix(), graph.count_matrix())
+        assert torch.equal(back.pos, graph.pos)
+        assert torch.equal(back["neuron"].root_id, graph["neuron"].root_id)
+
+
+def test_scipy_reads_an_npz_as_the_matrix_of_counts(tmp_path):
+    from scipy import sparse
+
+    for graph in (connectome(7), connectome(1), full()):
+        matrix = sparse.load_npz(to_npz(graph, tmp_path / "x.npz"))
+        np.testing.assert_array_equal(matrix.toarray(), graph.count_matrix().numpy())
+        with np.load(tmp_path / "x.npz", allow_pickle=False) as arrays:
+            np.testing.assert_array_equal(arrays["neuron.pos"], graph.pos.numpy())
+    with pytest.raises(DataFileError, match=r"ends in \.npz, got \.zip"):
+        to_npz(connectome(4), tmp_path / "x.zip")
+
+
+def test_other_programs_read_graphml(tmp_path):
+    """Networkx and igraph find the same neurons, edges and values, and ids with all their digits."""
+    networkx = pytest.importorskip("networkx", reason="the extra [test] is not installed")
+    igraph = pytest.importorskip("igraph")
+    graph = connectome(6)
+    path = to_graphml(graph, tmp_path / "x.graphml")
+    read = networkx.read_graphml(path)
+    assert [int(data["root_id"]) for _, data in read.nodes(data=True)] == graph["neuron"].root_id.tolist()
+    np.testing.assert_array_equal([data["x_um"] for _, data in read.nodes(data=True)], graph.pos[:, 0].double())
+    wired = [(int(i[1:]), int(j[1:]), d) for i, j, d in read.edges(data=True) if d["kind"] == "synapse"]
+    matrix = torch.zeros(6, 6, dtype=torch.float64)
+    for i, j, data in wired:
+        matrix[i, j] = data["count"]
+    assert torch.equal(matrix, graph.count_matrix())
+    read = igraph.Graph.Read_GraphML(str(path))
+    assert (read.vcount(), read.ecount()) == (6, graph.synapses.num_edges + graph.coactivity.num_edges)
+    assert [int(text) for text in read.vs["root_id"]] == graph["neuron"].root_id.tolist()
+    assert read.vs["cell_type_name"] == [graph.names["cell_type"][c] for c in graph["neuron"].cell_type]

@@ -1,0 +1,53 @@
+"""The Python in README.md and docs/metrics.md runs as it stands there, and what is shown of its output is of the right form."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ["README.md", "docs/metrics.md"]
+BLOCK = re.compile(r"```python\n(?P<code>.*?)```(?:\n+```text\n(?P<shown>.*?)```)?", re.DOTALL)
+
+
+def form(text: str) -> list[str]:
+    """Return the lines without numbers, which machines round differently, and without the space around them."""
+    return [" ".join(re.sub(r"-?\d[\d,.e+-]*", "#", line).split()) for line in text.strip().splitlines()]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_code_of_a_page_runs_and_prints_what_is_shown(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = list(BLOCK.finditer((ROOT / page).read_text()))
+    assert blocks
+    namespace = {"__name__": page}
+    for number, block in enumerate(blocks):
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(block["code"], f"{page}, block {number}", "exec"), namespace)
+        if block["shown"]:
+            assert form(printed.getvalue()) == form(block["shown"]), (
+                f"{page}, block {number}, now prints:\n{printed.getvalue()}"
+            )
+    for name, test in list(namespace.items()):
+        if name.startswith("test_"):
+            settings(max_examples=10)(test)()
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, "docs/architecture.md", "docs/cave.md", "docs/communicability.md", "docs/reproduction.md"]
+)
+def test_links_of_a_page_lead_somewhere(page):
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / page).read_text())
+    missing = [link for link in links if not ((ROOT / page).parent / link).exists()]
+    assert not missing
+
+
+def test_each_number_may_differ_and_no_word():
+    assert form("modularity   0.2985   0.2324 ± 0.004  -5.1") == form("modularity 0.3  0.21 ± 0.005  6")
+    assert form("modularity 0.3") != form("reciprocity 0.3")
