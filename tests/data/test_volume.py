@@ -8,7 +8,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphcortex.data import Connectome, ConnectomeError, MicronsFields, MicronsVolume, SyntheticCortex, VolumeError
+from graphcortex.data import (
+    Coactivity,
+    Connectome,
+    ConnectomeError,
+    MicronsFields,
+    MicronsVolume,
+    SyntheticCortex,
+    VolumeError,
+)
 from tests.data._graphs import all_pairs, arrays, connectome, same
 
 
@@ -329,3 +337,13 @@ def test_volume_hands_out_copies(seed):
     volume = MicronsVolume([connectome(3, seed)])
     volume[0].pos.zero_()
     assert bool(volume[0].pos.any())
+
+
+def test_a_card_counts_its_values_and_new_coactivity_replaces_all_recordings():
+    whole = connectome(3)
+    got = MicronsVolume([part(whole, [0, 1], "a"), part(whole, [1, 2], "b")])[0]
+    assert list(got.describe().coactivity) == ["correlation", "sttc", "precision"]
+    spikes = [torch.arange(1.0, 20.0) + k / 3 for k in range(3)]
+    measured = Coactivity(spike_times=spikes, measures=("sttc",))(got)
+    assert "recording" not in measured.coactivity
+    assert "recording" not in measured.names
