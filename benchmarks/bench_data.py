@@ -6,12 +6,15 @@ Each case is a function of this file that returns rows, and prints a line for ea
 
 cave    MicronsCAVE's queries against the same queries by caveclient alone, from a service on this machine that holds synapses of
         ``--neurons`` neurons and waits ``--latency`` seconds before it answers, as a network and a database would.
+reading Each MICrONS field of ``--fields-root`` read from files that the system has in its cache.
+volume  All of these fields read and stitched into one volume, and the stitching alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import statistics
 import subprocess
 import sys
@@ -141,7 +144,41 @@ class Noting:
         CaveService.query = self._asked
 
 
-CASES: dict[str, Callable[[argparse.Namespace], list[dict]]] = {"cave": cave}
+def bench_reading(options: argparse.Namespace) -> list[dict]:
+    """Read each field; the target is 50 ms."""
+    from graphcortex.data import MicronsFields
+
+    fields = MicronsFields(options.fields_root, download=False)
+    seconds = median_seconds({name: lambda name=name: fields[name] for name in fields.names}, options.repeats)
+    rows = []
+    for name in fields.names:
+        rows.append({"case": "reading", "field": name, "neurons": fields[name].num_neurons, "seconds": seconds[name]})
+        print(f"reading: {name}, {rows[-1]['neurons']} neurons: {1000 * seconds[name]:.1f} ms", flush=True)
+    return rows
+
+
+def bench_volume(options: argparse.Namespace) -> list[dict]:
+    """Stitch the fields; the target for the five is 1 s."""
+    from graphcortex.data import MicronsFields, MicronsVolume
+
+    fields = MicronsFields(options.fields_root, download=False)
+    graphs = list(fields)
+    calls = {"read and stitched": lambda: MicronsVolume(fields)[0], "stitched": lambda: MicronsVolume(graphs)[0]}
+    seconds = median_seconds(calls, options.repeats)
+    neurons = MicronsVolume(graphs)[0].num_neurons
+    print(
+        f"volume: {len(graphs)} fields, {neurons:,} neurons: {seconds['read and stitched']:.2f} s, of which stitching "
+        f"{seconds['stitched']:.2f} s",
+        flush=True,
+    )
+    return [{"case": "volume", "fields": len(graphs), "neurons": neurons, "seconds": seconds}]
+
+
+CASES: dict[str, Callable[[argparse.Namespace], list[dict]]] = {
+    "cave": cave,
+    "reading": bench_reading,
+    "volume": bench_volume,
+}
 
 
 def main() -> None:
@@ -150,6 +187,10 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--neurons", type=int, default=12_000, help="cave: nuclei of the tables")
     parser.add_argument("--latency", type=float, nargs="+", default=[0.0, 0.2], help="cave: s before an answer")
+    shared = Path(os.environ.get("GRAPHCORTEX_DATA", ROOT.parent / "shared" / "data"))
+    parser.add_argument(
+        "--fields-root", type=Path, default=shared / "microns-fields", help="reading, volume: the fields"
+    )
     options = parser.parse_args()
     rows = [row for case in options.cases for row in CASES[case](options)]
     print(f"written to {save('bench_data', rows)}")

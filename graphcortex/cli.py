@@ -1,11 +1,12 @@
 """The command line: thin, over the same configuration as the examples.
 
 ``python -m graphcortex.cli run`` trains, measures and draws; ``metrics`` says all that can be said of what was learned; ``fetch``
-downloads fields; ``info`` describes one.
+downloads fields; ``info`` describes one; ``audit`` looks for what is wrong with one.
 """
 
 from __future__ import annotations
 
+import json as json_format
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,10 @@ import pandas as pd
 from graphcortex._checks import check_count
 from graphcortex._optional import MissingDependencyError, require
 from graphcortex.data import MicronsFields
+from graphcortex.data import audit as audit_connectome
+from graphcortex.data._audit_source import load_for_audit
 from graphcortex.data._download import released_files
+from graphcortex.data._field_files import FIELD_NAME
 from graphcortex.metrics import Nulls
 from graphcortex.study import StudyConfig, StudyResults, run_study
 from graphcortex.study.config import default_data_root
@@ -136,8 +140,50 @@ def info(field: str = "synthetic", data_root: Path | None = None) -> None:
     print(StudyConfig(field=field, data_root=data_root).load_connectome())
 
 
+@dataclass(frozen=True)
+class AuditConfig:
+    """Look for what went wrong in published work, and say so. Exit code: 0 without errors, 1 with, 2 where nothing can be read.
+
+    Attributes:
+        path: A file written by Connectome.save, the folder of a field, the name of a field such as 6_6_2, or "synthetic".
+        data_root: Folder with the MICrONS fields, for a name.
+        json: Print JSON.
+    """
+
+    path: Path
+    data_root: Path | None = None
+    json: bool = False
+
+
+def audit(config: AuditConfig) -> int:
+    """Print what an audit of a connectome finds.
+
+    Args:
+        config: Which connectome, and how to print.
+
+    Returns:
+        0 without errors, 1 with.
+    """
+    path, spikes = config.path, None
+    is_name = not path.exists() and (str(path) == "synthetic" or FIELD_NAME.fullmatch(str(path)))
+    if is_name and str(path) != "synthetic":
+        # The folder has the spikes too; a field that is not there yet is fetched first.
+        fields = MicronsFields(default_data_root() if config.data_root is None else config.data_root, names=[str(path)])
+        fields[str(path)]
+        path = fields.folder / str(path)
+    if str(path) == "synthetic" and is_name:
+        connectome = StudyConfig(field="synthetic").load_connectome()
+    else:
+        connectome, spikes = load_for_audit(path)
+    found = audit_connectome(connectome, spikes=spikes)
+    print(json_format.dumps(found.to_dict(), indent=2) if config.json else found)
+    return found.exit_code
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line, and return its exit code: 0, or 2 for a wrong argument or bad input, with the reason on stderr.
+    """Run the command line, and return its exit code: 0; 1 if an audit finds errors; 2 for a wrong argument or bad input.
+
+    What is wrong with the input is said on stderr.
 
     Args:
         argv: Arguments; those of the process if None.
@@ -146,29 +192,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: With 0 after ``--help``, and with 2 where an option cannot be read.
     """
 
-    def work() -> None:
+    def work() -> int:
         tyro = require("tyro", "study", "the command line")
         commands = {"run": StudyConfig, "metrics": MetricsConfig, "fetch": fetch, "info": info}
+        commands["audit"] = tyro.conf.PositionalRequiredArgs[AuditConfig]
         config = tyro.extras.subcommand_cli_from_dict(commands, args=argv, prog="graphcortex", description=_DESCRIPTION)
         if isinstance(config, MetricsConfig):
             metrics(config)
         elif isinstance(config, StudyConfig):
             run(config)
+        elif isinstance(config, AuditConfig):
+            return audit(config)
+        return 0
 
     return _guarded(work)
 
 
-def _guarded(work: Callable[[], None]) -> int:
-    """Do the work, and turn what a user can mend into one line on stderr and an exit code."""
+def _guarded(work: Callable[[], int | None]) -> int:
+    """Do the work, return its exit code (0 if None), and turn what a user can mend into one line on stderr and code 2."""
     try:
-        work()
+        return work() or 0
     except (ValueError, OSError, MissingDependencyError) as error:
         print(f"graphcortex: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\ngraphcortex: stopped; the same command, without --overwrite, goes on where it was.", file=sys.stderr)
         return 130
-    return 0
 
 
 if __name__ == "__main__":

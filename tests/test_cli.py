@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from graphcortex import cli
+from graphcortex.data import SyntheticCortex
 from graphcortex.data._download import released_files
 from graphcortex.study import StudyConfig, StudyResults, study
-from tests.data._tiny_field import write_field
+from tests.data._tiny_field import tiny_arrays, write_field
 from tests.study._small import SHORT, connectome
 from tests.study.test_store import snapshot
 
@@ -56,11 +60,12 @@ def refused(capsys, *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("command", "mentioned"),
     {
-        "": ["run", "metrics", "fetch", "info"],
+        "": ["run", "metrics", "fetch", "info", "audit"],
         "run": OPTIONS,
         "metrics": [*OPTIONS, "--nulls"],
         "fetch": ["--fields", "--data-root"],
         "info": ["--field", "--data-root"],
+        "audit": ["PATH", "--data-root", "--json"],
     }.items(),
 )
 def test_help_mentions_what_there_is(capsys, command, mentioned):
@@ -372,3 +377,44 @@ def test_info_prints_the_connectome(capsys, tmp_path):
     assert "5 neurons: pos" in capsys.readouterr().out
     assert cli.main(["info"]) == 0
     assert "SyntheticCortex" in capsys.readouterr().out
+
+
+# --- audit
+
+
+def test_audit_of_a_saved_connectome_tells_by_its_exit_code(capsys, tmp_path):
+    graph = SyntheticCortex(60, 1, duration_s=300, rng=0)[0]
+    graph.save(tmp_path / "right.pt")
+    graph.pos = graph.pos.reshape(3, -1).T.contiguous()
+    graph.save(tmp_path / "wrong.pt")
+    assert cli.main(["audit", str(tmp_path / "right.pt")]) == 0
+    assert "Audit of 60 neurons: 0 error" in capsys.readouterr().out
+    assert cli.main(["audit", str(tmp_path / "wrong.pt"), "--json"]) == 1
+    said = json.loads(capsys.readouterr().out)
+    assert said["ok"] is False
+    assert "axes" in [finding["check"] for finding in said["findings"] if finding["severity"] == "error"]
+    assert torch.isfinite(graph.pos).all()
+
+
+def test_audit_of_a_field_looks_at_its_spikes(capsys, tmp_path):
+    spikes = tiny_arrays()["spikes"]
+    spikes[2] = spikes[2][::-1]
+    folder = write_field(tmp_path, "1_2_3", spikes=spikes)
+    for arguments in ([str(folder)], ["1_2_3", "--data-root", str(tmp_path)]):
+        assert cli.main(["audit", *arguments]) == 1
+        assert "spike times must ascend [unsorted trains 1]" in capsys.readouterr().out
+    write_field(tmp_path, "1_2_4", without=("spikes",))
+    assert cli.main(["audit", str(tmp_path / "1_2_4")]) == 0
+    assert "spikes" not in capsys.readouterr().out
+
+
+def test_audit_refuses_what_cannot_be_read(capsys, tmp_path):
+    assert "no such file or folder" in told(capsys, cli.main(["audit", str(tmp_path / "none")]))
+    assert "another folder" in told(capsys, cli.main(["audit", str(tmp_path)]))
+    (tmp_path / "bad.pt").write_bytes(b"no connectome")
+    assert "bad.pt: expected a file written by Connectome.save" in told(
+        capsys, cli.main(["audit", str(tmp_path / "bad.pt")])
+    )
+    folder = write_field(tmp_path, "1_2_3", corr=np.triu(np.ones((5, 5))))
+    assert "expected a symmetric matrix" in told(capsys, cli.main(["audit", str(folder)]))
+    assert "PATH" in refused(capsys, "audit")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from graphcortex.data._cave_retry import CaveError, CaveRetries
 from graphcortex.data._download import DownloadError
+from graphcortex.data._finding import Finding
+from graphcortex.data._stitch import VolumeError
 from graphcortex.data._unpickle import DataFileError, UnsafeFileError
 from graphcortex.data._validate import ConnectomeError
+from graphcortex.data.audit import Audit, audit
 from graphcortex.data.card import Card
 from graphcortex.data.cave import MicronsCAVE
 from graphcortex.data.coactivity import Coactivity
@@ -30,9 +33,11 @@ from graphcortex.data.transforms import (
     ShufflePositions,
     ShuffleWeights,
 )
+from graphcortex.data.volume import MicronsVolume
 
 __all__ = [
     "SCHEMA",
+    "Audit",
     "Card",
     "CaveError",
     "CaveRetries",
@@ -46,10 +51,12 @@ __all__ = [
     "DownloadError",
     "ErdosRenyi",
     "Field",
+    "Finding",
     "Lattice",
     "MicronsCAVE",
     "MicronsFields",
     "MicronsRecordings",
+    "MicronsVolume",
     "MinSynapses",
     "Recording",
     "RenameNeurons",
@@ -59,6 +66,8 @@ __all__ = [
     "ShuffleWeights",
     "SyntheticCortex",
     "UnsafeFileError",
+    "VolumeError",
+    "audit",
     "from_tables",
     "read_graphml",
     "read_npz",

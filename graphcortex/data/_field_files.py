@@ -130,7 +130,7 @@ def read_matrix(path: Path, N: int, counted: Path, *, mirrored: bool = False, bo
     if matrix.dtype.kind != "f":
         raise DataFileError(f"{path}: expected floating point numbers, got {matrix.dtype}.")
     _check_shape(matrix.shape, N, path, counted)
-    matrix = matrix.astype(np.float64)
+    matrix = matrix.astype(np.float64, copy=False)
     _check_finite(matrix, path)
     if mirrored and not np.triu(matrix, 1).any():
         matrix = np.tril(matrix) + np.tril(matrix, -1).T

@@ -150,6 +150,7 @@ def readable_names(connectome: Connectome) -> dict[str, list[str]]:
             values[code] for code in connectome[NEURON][field].tolist()
         ]
         for field, values in names.items()
+        if field in connectome[NEURON]  # the names of recordings are of edges
     }
 
 

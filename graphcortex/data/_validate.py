@@ -127,7 +127,7 @@ def _check_tensor(value: Any, field: Field, label: str, N: int, store: Any, devi
     try:
         if field.kind == "edges":
             check_edge_index(value, N, label)
-            return _check_pairs(value, label, N, field.level)
+            return _check_pairs(value, label, N, field.level, store.get("recording"))
         edges = store["edge_index"].size(-1) if "E" in field.shape else 0
         shape = tuple({"N": N, "E": edges}.get(part, part) for part in field.shape)
         if tuple(value.shape) != shape:
@@ -166,14 +166,21 @@ def _check_bounds(value: Tensor, field: Field, label: str) -> None:
             )
 
 
-def _check_pairs(edge_index: Tensor, label: str, N: int, level: str) -> None:
-    pairs = edge_index[0] * N + edge_index[1]
-    values, times = pairs.unique(return_counts=True)
-    if values.numel() != pairs.numel():
-        pair = divmod(int(values[times > 1][0]), N)
+def _check_pairs(edge_index: Tensor, label: str, N: int, level: str, recording: Any = None) -> None:
+    keys = edge_index[0] * N + edge_index[1]
+    # A recording of another shape or dtype is refused when its own turn comes.
+    known = isinstance(recording, Tensor) and recording.shape == keys.shape and recording.dtype == torch.int64
+    if known:
+        keys = keys + recording * (N * N)
+    # Ascending keys do not repeat, and need no sorting to know it: half of what it takes to read a field.
+    ascending = bool((keys[1:] > keys[:-1]).all())
+    values, times = (keys, keys) if ascending else keys.unique(return_counts=True)
+    if values.numel() != keys.numel():
+        pair = divmod(int(values[times > 1][0]) % (N * N), N)
+        remedy = "merge repeated pairs (torch_geometric.utils.coalesce sums their counts)"
         raise ConnectomeError(
-            f"{label} must hold each ordered pair once, got {pair[0]} -> {pair[1]} more than once; "
-            "merge repeated pairs (torch_geometric.utils.coalesce sums their counts)."
+            f"{label} must hold each ordered pair once{' per recording' if known else ''}, got {pair[0]} -> {pair[1]} "
+            f"more than once; {remedy}."
         )
     loops = edge_index[0] == edge_index[1]
     if level == "coactivity" and bool(loops.any()):
@@ -185,16 +192,18 @@ def _check_pairs(edge_index: Tensor, label: str, N: int, level: str) -> None:
 
 
 def _check_names(graph: Connectome) -> None:
-    codes = [name for name, field in fields_of("neuron").items() if field.kind == "code"]
+    # No two codes have one name, whatever they are of.
+    codes = {name: level for level in STORES for name, field in fields_of(level).items() if field.kind == "code"}
     names = graph.names if "names" in graph._global_store else {}
     for name, values in names.items():
         if name not in codes:
             raise ConnectomeError(f"names must be those of {', '.join(codes)}; got names of {name!r}.")
-        if name not in graph["neuron"]:
+        store = graph[STORES[codes[name]]] if STORES[codes[name]] in (*graph.node_types, *graph.edge_types) else {}
+        if name not in store:
             raise ConnectomeError(f"names of {name!r} need its codes, got none; pass {name}= to from_arrays.")
         if not isinstance(values, (list, tuple)) or not all(isinstance(value, str) for value in values):
             raise ConnectomeError(f"the names of {name!r} must be a list of text, got {values!r}.")
-        code = graph["neuron"][name]
+        code = store[name]
         if code.numel() and int(code.max()) >= len(values):
             raise ConnectomeError(
                 f"the names of {name!r} must cover its codes 0 .. {int(code.max())}, got {len(values)}: {values!r}."

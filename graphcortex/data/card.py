@@ -144,7 +144,9 @@ def describe(connectome: Connectome) -> Card:
         num_recorded_pairs=recorded,
         recorded=recorded / pairs if pairs else float("nan"),
         coactivity={
-            name: Spread.of(activity[name].cpu().numpy()) for name in has["coactivity"] if name != "edge_index"
+            name: Spread.of(activity[name].cpu().numpy())
+            for name in has["coactivity"]
+            if fields_of("coactivity")[name].kind == "value"
         },
         fields=has,
         missing={level: tuple(name for name in fields_of(level) if name not in has[level]) for level in STORES},

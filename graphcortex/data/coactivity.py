@@ -102,6 +102,8 @@ class Coactivity(BaseTransform):
         )
         if COACTIVITY in data.edge_types:
             del data[COACTIVITY]
+            if "names" in data._global_store and "recording" in data.names:
+                data.names = {name: words for name, words in data.names.items() if name != "recording"}
         for name in fields_of(NEURON):
             if name.startswith("self_") and name in data[NEURON]:
                 del data[NEURON][name]

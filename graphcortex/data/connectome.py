@@ -73,6 +73,7 @@ class Connectome(HeteroData):
         correlation: Any = None,
         sttc: Any = None,
         precision: Any = None,
+        recording: Any = None,
         self_correlation: Any = None,
         self_sttc: Any = None,
         self_precision: Any = None,
@@ -112,6 +113,8 @@ class Connectome(HeteroData):
             correlation: Correlation of each recorded pair, in [-1, 1], shape ``(E_c,)``.
             sttc: Spike time tiling coefficient of each recorded pair, in [-1, 1], shape ``(E_c,)``.
             precision: Entry of the inverse covariance for each recorded pair, shape ``(E_c,)``.
+            recording: Code of the recording that each value is of, shape ``(E_c,)``; with it, a pair may be there once
+                for each recording.
             self_correlation: Diagonal of the correlation matrix, shape ``(N,)``.
             self_sttc: Diagonal of the STTC matrix, shape ``(N,)``.
             self_precision: Diagonal of the precision matrix, shape ``(N,)``.
@@ -230,7 +233,7 @@ class Connectome(HeteroData):
         Raises:
             ConnectomeError: If there is no such measure, it has no diagonal, or pairs are missing.
         """
-        measures = [field for field in fields_of("coactivity") if field != "edge_index"]
+        measures = [field.name for field in fields_of("coactivity").values() if field.kind == "value"]
         if name not in measures:
             raise ConnectomeError(f"name must be one of {', '.join(map(repr, measures))}; got {name!r}.")
         store, N = self.coactivity, self.num_neurons
@@ -246,6 +249,12 @@ class Connectome(HeteroData):
             raise ConnectomeError(
                 f"a full {name} matrix of {N} neurons needs all {N * (N - 1)} ordered pairs, got {store.num_edges}; "
                 "use the edges of connectome.coactivity as they are."
+            )
+        pairs = store.edge_index[0] * N + store.edge_index[1]
+        if "recording" in store and pairs.unique().numel() != pairs.numel():
+            raise ConnectomeError(
+                f"a full {name} matrix needs one value per pair, got pairs of several recordings; choose the edges of one "
+                "code of connectome.coactivity.recording."
             )
         matrix = torch.diag(diagonal)
         matrix[store.edge_index[0], store.edge_index[1]] = store[name]

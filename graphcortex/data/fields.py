@@ -86,6 +86,11 @@ class MicronsFields(NamedDataset):
         """The names of the fields, in order."""
         return tuple(self._names[i] for i in self.indices())
 
+    @property
+    def folder(self) -> Path:
+        """The folder that holds the folders of the fields."""
+        return self._folder
+
     def len(self) -> int:
         """Return the number of fields of the whole dataset; ``len(fields)`` counts a selection."""
         return len(self._names)
@@ -100,11 +105,12 @@ class MicronsFields(NamedDataset):
         N, counted = len(pos), at["positions"]
         W = files.read_counts(at["connectome"], N, counted)
         source, target = np.nonzero(W)
-        pairs = np.stack(np.nonzero(~np.eye(N, dtype=bool)))
+        others = ~np.eye(N, dtype=bool)
+        pairs = np.stack([np.repeat(np.arange(N), max(N - 1, 0)), np.broadcast_to(np.arange(N), (N, N))[others]])
         measures: dict[str, np.ndarray] = {}
         for key in ("correlation", "sttc", "precision"):
             matrix = files.read_matrix(at[key], N, counted, mirrored=key == "sttc", bounded=key != "precision")
-            measures[key] = matrix[pairs[0], pairs[1]]
+            measures[key] = matrix[others]
             measures[f"self_{key}"] = matrix.diagonal()
         ids = {key: files.read_ids(at[key], N, counted) for key in ("root_id", "unit_id", "nucleus_id")}
         session, scan, field = files.field_key(name)

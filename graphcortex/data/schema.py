@@ -107,6 +107,7 @@ SCHEMA: tuple[Field, ...] = (
     _value("correlation", "coactivity", "Pearson correlation of the binned activity.", low=-1, high=1),
     _value("sttc", "coactivity", "Spike time tiling coefficient.", low=-1, high=1),
     _value("precision", "coactivity", "Entry of the inverse covariance matrix."),
+    Field("recording", "coactivity", "code", torch.int64, ("E",), "", "Recording that the values are of.", low=0),
     Field(
         "names",
         "graph",
@@ -114,7 +115,7 @@ SCHEMA: tuple[Field, ...] = (
         None,
         (),
         "",
-        "The names behind the codes of area, layer, cell type and proofreading.",
+        "The names behind the codes of area, layer, cell type, proofreading and recording.",
     ),
     Field("provenance", "graph", "notes", None, (), "", "Where the connectome came from."),
 )
@@ -125,7 +126,7 @@ def fields_of(level: str) -> dict[str, Field]:
 
     Example:
         >>> list(fields_of("coactivity"))
-        ['edge_index', 'correlation', 'sttc', 'precision']
+        ['edge_index', 'correlation', 'sttc', 'precision', 'recording']
     """
     return {field.name: field for field in SCHEMA if field.level == level}
 

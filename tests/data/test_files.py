@@ -77,16 +77,24 @@ def full(N: int = 6, seed: int = 0) -> Connectome:
                 given[field.name] = torch.rand(N, generator=rng, dtype=torch.float64)
             if getattr(field, "gaps", False):
                 given[field.name][::2] = math.nan
+    given["recording"] = torch.arange(given["coactivity_index"].size(1)) % 2
     for edges, values in (
         ("synapse_index", ("count", "size")),
-        ("coactivity_index", ("correlation", "sttc", "precision")),
+        ("coactivity_index", ("correlation", "sttc", "precision", "recording")),
     ):
         order = torch.randperm(given[edges].size(1), generator=rng)
         for name in (edges, *values):
             given[name] = given[name][..., order]
     given["precision"][0] = 5e-324  # the least double
     given["pos"][0] = torch.tensor([-0.0, 1e-30, 1 / 3])
-    given["names"] = {**given["names"], "neuron_name": ["", "a,b", 'c"d\n', "<&>", "\x00\x1b\r", "\ud800 \U0001f9e0"]}
+    # A pair that was recorded twice.
+    given["recording"][:2] = torch.tensor([0, 1])
+    given["coactivity_index"][:, 1] = given["coactivity_index"][:, 0]
+    given["names"] = {
+        **given["names"],
+        "recording": ["4_7_2", "6_6_2"],
+        "neuron_name": ["", "a,b", 'c"d\n', "<&>", "\x00\x1b\r", "\ud800 \U0001f9e0"],
+    }
     given["provenance"] = {
         "source": "test",
         "tuple": (1, (2.5, None), [True]),
