@@ -172,7 +172,7 @@ def bench_each(repeats: int) -> list[dict]:
             "bctpy (Louvain)": lambda: bct.community_louvain(matrix, seed=0)[1],
         },
         "efficiency": {
-            "ours": lambda: path_statistics(pairs, None, NUM_NODES).value,
+            "ours": lambda: path_statistics(pairs, None, NUM_NODES, directed=False).value,
             "networkx": lambda: networkx.global_efficiency(graph),
             "bctpy": lambda: bct.efficiency_bin(matrix),
         },

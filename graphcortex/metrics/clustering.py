@@ -9,6 +9,7 @@ import torch
 
 from graphcortex._typing import EdgeIndex, EdgeValues
 from graphcortex.graphs import SimpleGraph, _igraph, simple_graph
+from graphcortex.metrics._dense import is_dense, linked_neighbours
 from graphcortex.metrics._result import Result
 from graphcortex.metrics._triangles import triangle_sums
 from graphcortex.metrics.ensemble import Nulls, as_nulls
@@ -90,6 +91,9 @@ def clustering_of(graph: SimpleGraph, *, null: str | Nulls | None = None) -> Clu
         local, reason = np.zeros(graph.num_nodes), "no edge joins two neurons"
     elif graph.directed:
         local, reason = _directed(graph), ""
+    elif graph.weight is None and is_dense(graph):
+        k = graph.degree
+        local, reason = _share(linked_neighbours(graph), k * (k - 1)), ""
     elif graph.weight is None:
         local, reason = _igraph.local_clustering(graph.igraph), ""
     else:

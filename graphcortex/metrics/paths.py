@@ -15,6 +15,7 @@ from graphcortex._checks import check_count
 from graphcortex._random import as_seed, numpy_generator
 from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
 from graphcortex.graphs import SimpleGraph, _igraph, simple_graph
+from graphcortex.metrics._dense import is_dense, pairs_by_distance
 from graphcortex.metrics._result import Result
 from graphcortex.metrics.ensemble import Nulls, as_nulls
 
@@ -192,7 +193,10 @@ def sampling_variance(values: np.ndarray, num_nodes: int) -> float:
 
 def _all_pairs(graph: SimpleGraph) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the sums over all pairs as means over the sources, each shape ``(1,)``; only counts are kept."""
-    count = _igraph.path_lengths(graph.igraph) * (1 if graph.directed else 2)
+    if is_dense(graph):
+        count = pairs_by_distance(graph)
+    else:
+        count = _igraph.path_lengths(graph.igraph) * (1 if graph.directed else 2)
     distance = np.arange(1, count.size + 1)
     sums = [(count / distance).sum(), (count * distance).sum(), count.sum()]
     return tuple(np.array([value / graph.num_nodes]) for value in sums)
