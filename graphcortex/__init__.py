@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _PLACES = {
-    "graphcortex.data": ("Coactivity", "Connectome", "MicronsCAVE", "MicronsFields", "SyntheticCortex", "from_tables"),
+    "graphcortex.data": (
+        "Coactivity",
+        "Connectome",
+        "MicronsCAVE",
+        "MicronsFields",
+        "MicronsVolume",
+        "SyntheticCortex",
+        "audit",
+        "from_tables",
+    ),
     "graphcortex.kernels": ("complete_edge_index", "use_backend"),
     "graphcortex.losses": (
         "CommunicabilityEMD",
@@ -29,7 +38,16 @@ _PLACES = {
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 
 if TYPE_CHECKING:
-    from graphcortex.data import Coactivity, Connectome, MicronsCAVE, MicronsFields, SyntheticCortex, from_tables
+    from graphcortex.data import (
+        Coactivity,
+        Connectome,
+        MicronsCAVE,
+        MicronsFields,
+        MicronsVolume,
+        SyntheticCortex,
+        audit,
+        from_tables,
+    )
     from graphcortex.kernels import complete_edge_index, use_backend
     from graphcortex.losses import (
         CommunicabilityEMD,
@@ -55,6 +73,7 @@ __all__ = [
     "LengthPenalty",
     "MicronsCAVE",
     "MicronsFields",
+    "MicronsVolume",
     "Protocol",
     "SampledCommunicabilityEMD",
     "StudyConfig",
@@ -62,6 +81,7 @@ __all__ = [
     "TaskClassifier",
     "Trials",
     "Variant",
+    "audit",
     "busiest_edges",
     "communicability",
     "compare",
