@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
 
 from graphcortex._checks import check_count, check_number
-from graphcortex._random import as_seed, numpy_generator
+from graphcortex._random import as_seed, derive_seed, numpy_generator
 from graphcortex._typing import RandomSource
 
 _BATCH_ENTRIES = 2**18
@@ -92,7 +92,19 @@ def random_null_statistics(
 
 @lru_cache(maxsize=256)
 def _cached_statistics(num_nodes: int, num_nulls: int, threshold: float, seed: int) -> NullStatistics:
-    batches = [_clustering_and_efficiency(graphs) for graphs in _draw(num_nodes, num_nulls, threshold, seed)]
+    starts = range(0, num_nulls, _batch_size(num_nodes))
+    work = partial(_batch_statistics, num_nodes, num_nulls, threshold, seed)
+    threads_before = torch.get_num_threads()
+    threads = min(threads_before, len(starts))
+    if threads == 1:
+        batches = [work(start) for start in starts]
+    else:
+        # NumPy and PyTorch let go of the interpreter, and whole batches side by side beat threads that share one product.
+        try:
+            with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                batches = list(pool.map(work, starts))
+        finally:
+            torch.set_num_threads(threads_before)
     clustering, efficiency = (np.concatenate(parts) for parts in zip(*batches, strict=True))
     return NullStatistics(
         clustering=float(clustering.mean()),
@@ -106,19 +118,27 @@ def _cached_statistics(num_nodes: int, num_nulls: int, threshold: float, seed: i
     )
 
 
-def _draw(num_nodes: int, num_nulls: int, threshold: float, seed: int) -> Iterator[np.ndarray]:
-    """Yield the graphs in batches, bool of shape ``(b, N, N)``."""
-    rng = numpy_generator(seed)
+def _batch_size(num_nodes: int) -> int:
+    return max(1, _BATCH_ENTRIES // num_nodes**2)
+
+
+def _batch_statistics(
+    num_nodes: int, num_nulls: int, threshold: float, seed: int, start: int
+) -> tuple[np.ndarray, np.ndarray]:
+    return _clustering_and_efficiency(_draw(num_nodes, num_nulls, threshold, seed, start))
+
+
+def _draw(num_nodes: int, num_nulls: int, threshold: float, seed: int, start: int) -> np.ndarray:
+    """Return the batch of graphs that begins with number ``start``, bool of shape ``(b, N, N)``."""
+    rng = numpy_generator(derive_seed("random null", seed, start))
     # The chance that a mean of two uniform numbers exceeds the threshold: one draw per pair then does for two.
     density = 2 * (1 - threshold) ** 2 if threshold >= 0.5 else 1 - 2 * threshold**2
-    size = max(1, _BATCH_ENTRIES // num_nodes**2)
     diagonal = np.arange(num_nodes)
-    for start in range(0, num_nulls, size):
-        count = min(size, num_nulls - start)
-        graphs = _draw_upper(rng, count, num_nodes, density)
-        graphs |= graphs.transpose(0, 2, 1)
-        graphs[:, diagonal, diagonal] = rng.random((count, num_nodes), dtype=np.float32) < 1 - threshold
-        yield graphs
+    count = min(_batch_size(num_nodes), num_nulls - start)
+    graphs = _draw_upper(rng, count, num_nodes, density)
+    graphs |= graphs.transpose(0, 2, 1)
+    graphs[:, diagonal, diagonal] = rng.random((count, num_nodes), dtype=np.float32) < 1 - threshold
+    return graphs
 
 
 def _draw_upper(rng: np.random.Generator, count: int, num_nodes: int, density: float) -> np.ndarray:
@@ -168,7 +188,7 @@ def _clustering_and_efficiency(graphs: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def _two_steps(graphs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the linked ordered pairs among each neuron's neighbours, ``(b, N)``, and which pairs are at most two steps apart.
 
-    The second is bool, ``(b, N, N)``. The product runs with the threads that the caller gave torch.
+    The second is bool, ``(b, N, N)``.
     """
     linked = torch.from_numpy(graphs.view(np.uint8))  # torch converts bytes several times faster than booleans
     if _has_fast_bfloat16():

@@ -14,6 +14,11 @@ from graphcortex.metrics import random_null, random_null_statistics
 from graphcortex.metrics.random_null import _clustering_and_efficiency, _draw, _draw_upper, _happens
 
 
+def all_drawn(num_nodes: int, num_nulls: int, threshold: float, seed: int) -> np.ndarray:
+    starts = range(0, num_nulls, random_null._batch_size(num_nodes))
+    return np.concatenate([_draw(num_nodes, num_nulls, threshold, seed, start) for start in starts])
+
+
 def bct_statistics(graph: np.ndarray) -> tuple[float, float]:
     matrix = graph.astype(float)
     return bct.clustering_coef_bu(matrix).mean(), bct.efficiency_bin(matrix)
@@ -44,7 +49,7 @@ def test_matches_bct_on_any_symmetric_graph(graphs):
 def test_counts_are_exact_in_either_precision(monkeypatch, fast, density):
     """At the highest density neurons share more neighbours than bfloat16 counts, and float32 takes over."""
     monkeypatch.setattr(random_null, "_has_fast_bfloat16", lambda: fast)
-    graphs = next(_draw(330, 1, 1 - (density / 2) ** 0.5 if density < 0.5 else ((1 - density) / 2) ** 0.5, 0))
+    graphs = _draw(330, 1, 1 - (density / 2) ** 0.5 if density < 0.5 else ((1 - density) / 2) ** 0.5, 0, 0)
     expected = bct_statistics(graphs[0])
     clustering, efficiency = _clustering_and_efficiency(graphs)
     assert clustering[0] == pytest.approx(expected[0], abs=1e-12)
@@ -78,7 +83,7 @@ def test_efficiency_of_a_line_sums_over_every_distance(num_nodes):
 @pytest.mark.parametrize("num_nodes", [6, 40])
 def test_statistics_are_those_of_bct_on_the_graphs_drawn(num_nodes):
     null = random_null_statistics(num_nodes, num_nulls=30, rng=5)
-    graphs = np.concatenate(list(_draw(num_nodes, 30, 0.7, 5)))
+    graphs = all_drawn(num_nodes, 30, 0.7, 5)
     assert graphs.shape == (30, num_nodes, num_nodes)
     clustering, efficiency = np.array([bct_statistics(graph) for graph in graphs]).T
     assert null.clustering == pytest.approx(clustering.mean(), abs=1e-6)
@@ -93,7 +98,7 @@ def test_edges_are_as_frequent_as_in_the_rule_followed_literally(threshold):
     rng = np.random.default_rng(1)
     U = rng.random((400, 20, 20))
     literal = (U + U.transpose(0, 2, 1)) / 2 > threshold
-    drawn = np.concatenate(list(_draw(20, 400, threshold, 0)))
+    drawn = all_drawn(20, 400, threshold, 0)
     assert np.array_equal(drawn, drawn.transpose(0, 2, 1))
     upper = np.triu_indices(20, 1)
     for pick in (lambda graphs: graphs[:, upper[0], upper[1]], lambda graphs: np.einsum("bii->bi", graphs)):
@@ -106,6 +111,21 @@ def test_the_ensemble_of_the_paper():
     null = random_null_statistics(312, num_nulls=100)
     assert null.clustering == pytest.approx(0.1944, abs=0.001)
     assert null.efficiency == pytest.approx(0.5900, abs=0.0005)
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_threads_change_neither_the_numbers_nor_the_settings(threads):
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        random_null._cached_statistics.cache_clear()
+        alone = random_null_statistics(300, num_nulls=9, rng=2)
+        torch.set_num_threads(threads)
+        random_null._cached_statistics.cache_clear()
+        assert random_null_statistics(300, num_nulls=9, rng=2) == alone
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_statistics_are_kept():
