@@ -15,8 +15,8 @@ from graphcortex._checks import check_count, check_number
 from graphcortex._random import as_seed, derive_seed, numpy_generator
 from graphcortex._typing import RandomSource
 
-_BATCH_ENTRIES = 2**18
-"""Entries of a batch of matrices: small enough to stay in cache, and one graph at a time above 512 neurons."""
+_BATCH_ENTRIES = 2**19
+"""Entries of a batch of matrices: small enough to stay in cache, and one graph at a time above 724 neurons."""
 
 _EXACT_IN_BFLOAT16 = 256
 
