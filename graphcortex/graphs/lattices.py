@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from graphcortex.graphs.simple import SimpleGraph, _merge
+from graphcortex.graphs.simple import SimpleGraph, merge_edges
 from graphcortex.graphs.swaps import Swaps
 
 MAX_ROUNDS, MAX_TRIALS = 400, 80_000_000
@@ -100,5 +100,5 @@ def degree_lattice(graph: SimpleGraph, seed: int) -> SimpleGraph:
 
 
 def _sorted(source: np.ndarray, target: np.ndarray, weight: np.ndarray | None, num_nodes: int) -> dict:
-    source, target, weight = _merge(source, target, weight, num_nodes)
+    source, target, weight = merge_edges(source, target, weight, num_nodes)
     return {"source": source, "target": target, "weight": weight}

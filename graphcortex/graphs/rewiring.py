@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from graphcortex._checks import check_count
-from graphcortex.graphs.simple import SimpleGraph, _merge
+from graphcortex.graphs.simple import SimpleGraph, merge_edges
 from graphcortex.graphs.swaps import Accept, Swaps, pair_alike
 
 SWAPS_PER_EDGE = 10
@@ -146,7 +146,7 @@ def _shuffled(
     source, target = swaps.source, swaps.target
     if not graph.directed:
         source, target = np.minimum(source, target), np.maximum(source, target)
-    source, target, _ = _merge(source, target, None, N)
+    source, target, _ = merge_edges(source, target, None, N)
     shuffled = replace(graph, source=source, target=target, weight=None)
     if not sparse:
         shuffled = _complement(shuffled)

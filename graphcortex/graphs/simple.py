@@ -104,7 +104,9 @@ class SimpleGraph:
             return self
         low, high = np.minimum(self.source, self.target), np.maximum(self.source, self.target)
         weight = None if self.weight is None else self.weight / 2
-        return SimpleGraph(*_merge(low, high, weight, self.num_nodes), self.num_nodes, directed=False, pos=self.pos)
+        return SimpleGraph(
+            *merge_edges(low, high, weight, self.num_nodes), self.num_nodes, directed=False, pos=self.pos
+        )
 
     def _sum_at_sources(self, values: np.ndarray | None) -> np.ndarray:
         total = np.bincount(self.source, weights=values, minlength=self.num_nodes)
@@ -163,7 +165,7 @@ def simple_graph(
     if not between.all():
         source, target = source[between], target[between]
         weight = None if weight is None else weight[between]
-    source, target, weight = _merge(source, target, weight, num_nodes)
+    source, target, weight = merge_edges(source, target, weight, num_nodes)
     if weight is not None:
         weight = np.abs(weight)
     graph = SimpleGraph(source, target, weight, num_nodes, directed=True, pos=place)
@@ -192,7 +194,7 @@ def check_positions(pos: torch.Tensor, num_nodes: int) -> np.ndarray:
     return found.double().numpy()
 
 
-def _merge(
+def merge_edges(
     source: np.ndarray, target: np.ndarray, weight: np.ndarray | None, num_nodes: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Sort edges by (source, target), and make one of those that are repeated, with the sum of their weights."""
