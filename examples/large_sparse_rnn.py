@@ -13,6 +13,7 @@ holds a share of the neurons and of the synapses that reach them, and states tra
 """
 
 # %% What to run
+import gc
 import os
 import resource
 import time
@@ -197,36 +198,41 @@ def test_accuracy(model: torch.nn.Module, config: Config) -> float:
     return right / len(trials)
 
 
-def main(config: Config) -> float:
-    if config.parallel != "none":
-        if "RANK" not in os.environ:
-            raise SystemExit(
-                "--parallel needs several processes: torchrun --standalone --nproc-per-node 2 "
-                f"examples/large_sparse_rnn.py --parallel {config.parallel}"
-            )
-        backend = "nccl" if config.device.startswith("cuda") else "gloo"
-        dist.init_process_group(backend, timeout=timedelta(minutes=2))
-    try:
-        task = get_task(config.task)
-        built = build(config).to(config.device)
-        penalty = None
-        if config.communicability > 0:
-            if config.parallel == "neurons":
-                raise SystemExit("--communicability needs all synapses in one process: choose --parallel data or none.")
-            lengths = built.rnn.edge_length_um / built.rnn.edge_length_um.mean()
-            penalty = LengthCommunicabilityPenalty(
-                lengths, strength=config.communicability, method="stochastic", probes=16
-            )
-        model = spread(built, config)
-        train(model, config, penalty)
-        accuracy = test_accuracy(model, config)
-        say(f"test accuracy {accuracy:.3f} (chance {task.chance:.2f}, ceiling {task.ceiling:.3f})")
-    finally:
-        if dist.is_initialized():
-            dist.destroy_process_group()
+def train_and_test(config: Config) -> float:
+    task = get_task(config.task)
+    built = build(config).to(config.device)
+    penalty = None
+    if config.communicability > 0:
+        if config.parallel == "neurons":
+            raise SystemExit("--communicability needs all synapses in one process: choose --parallel data or none.")
+        lengths = built.rnn.edge_length_um / built.rnn.edge_length_um.mean()
+        penalty = LengthCommunicabilityPenalty(lengths, strength=config.communicability, method="stochastic", probes=16)
+    model = spread(built, config)
+    train(model, config, penalty)
+    accuracy = test_accuracy(model, config)
+    say(f"test accuracy {accuracy:.3f} (chance {task.chance:.2f}, ceiling {task.ceiling:.3f})")
     # %% What must hold: no observer does better than the ideal one, but for luck in the trials.
     assert accuracy <= task.ceiling + 0.03, accuracy
     assert accuracy >= config.target, f"expected a test accuracy of at least {config.target}, got {accuracy:.3f}"
+    return accuracy
+
+
+def main(config: Config) -> float:
+    if config.parallel == "none":
+        return train_and_test(config)
+    if "RANK" not in os.environ:
+        raise SystemExit(
+            "--parallel needs several processes: torchrun --standalone --nproc-per-node 2 "
+            f"examples/large_sparse_rnn.py --parallel {config.parallel}"
+        )
+    backend = "nccl" if config.device.startswith("cuda") else "gloo"
+    dist.init_process_group(backend, timeout=timedelta(minutes=2))
+    try:
+        accuracy = train_and_test(config)
+        # The model must be gone before the group is: a DistributedDataParallel that is the last owner of a gloo group can hang.
+        gc.collect()
+    finally:
+        dist.destroy_process_group()
     return accuracy
 
 

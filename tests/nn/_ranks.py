@@ -1,5 +1,6 @@
 """What one rank does in the tests of several processes; started by torchrun."""
 
+import gc
 import os
 import sys
 from datetime import timedelta
@@ -36,9 +37,7 @@ def learn(model, x, answers, steps: int = 5) -> float:
     return float(loss.detach())
 
 
-def main(case: str, out: str) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", timeout=timedelta(seconds=60))
+def run(case: str, out: str) -> None:
     rank, world = dist.get_rank(), dist.get_world_size()
     x, answers = trials()
     if case == "neurons":
@@ -58,6 +57,15 @@ def main(case: str, out: str) -> None:
         if rank == 1:
             os._exit(7)
         learn(model, x, answers, steps=1000)
+
+
+def main(case: str, out: str) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", timeout=timedelta(seconds=60))
+    run(case, out)
+    # A DistributedDataParallel that outlives the group is its last owner, and frees it while it holds the lock of the interpreter,
+    # for which a thread of gloo may wait: then neither ends.
+    gc.collect()
     dist.destroy_process_group()
 
 
