@@ -119,6 +119,7 @@ def start(work: Callable[[Path], None], folder: Path) -> int:
     if child:
         return child
     code = 1
+    os.write, os.fsync = slowly(os.write), slowly(os.fsync)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         work(folder)
@@ -128,6 +129,16 @@ def start(work: Callable[[Path], None], folder: Path) -> int:
     finally:
         sys.stderr.flush()
         os._exit(code)
+
+
+def slowly(real: Callable) -> Callable:
+    """Return a file operation of a slow disk, which is met at work more often: it writes little at a time, and pauses."""
+
+    def call(file: int, content: bytes | memoryview = b""):
+        time.sleep(0.001)
+        return real(file, content[:1500]) if content else real(file)
+
+    return call
 
 
 def ended(child: int) -> int:
