@@ -348,3 +348,84 @@ def test_other_programs_read_graphml(tmp_path):
     assert (read.vcount(), read.ecount()) == (6, graph.synapses.num_edges + graph.coactivity.num_edges)
     assert [int(text) for text in read.vs["root_id"]] == graph["neuron"].root_id.tolist()
     assert read.vs["cell_type_name"] == [graph.names["cell_type"][c] for c in graph["neuron"].cell_type]
+
+
+# --- bits that flip -----------------------------------------------------------------------------------
+
+STEP = {"parquet": 601, "csv": 211, "npz": 601, "graphml": 601, "pt": 601}
+"""Every so many bits one is flipped, a prime, so that each of the eight of a byte is met."""
+
+
+def values(graph: Connectome) -> dict:
+    """Return all that a connectome holds, to the last bit, but for which NaN stands for a gap."""
+    graph = graph.clone()
+    for store in (*graph.node_types, *graph.edge_types):
+        for name, value in graph[store].items():
+            if value.is_floating_point():
+                graph[store][name] = torch.where(value.isnan(), math.nan, value)
+    return bits(graph)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_bit_that_flips_is_an_error_or_changes_nothing(format, tmp_path):
+    """Nothing that was damaged is read as another connectome."""
+    name, write, read = FORMATS[format]
+    graph = full()
+    write(graph, tmp_path / name)
+    expected, caught, silent = values(graph), 0, 0
+    for path in sorted((tmp_path / name).iterdir()) if (tmp_path / name).is_dir() else [tmp_path / name]:
+        whole = path.read_bytes()
+        for bit in range(len(whole) % STEP[format], 8 * len(whole), STEP[format]):
+            damaged = bytearray(whole)
+            damaged[bit // 8] ^= 1 << bit % 8
+            path.write_bytes(damaged)
+            try:
+                back = read(tmp_path / name)
+            except (DataFileError, ConnectomeError):
+                caught += 1
+            else:
+                silent += 1
+                assert values(back) == expected, f"bit {bit} of {path.name}"
+        path.write_bytes(whole)
+    assert values(read(tmp_path / name)) == expected
+    assert caught > 20
+    assert caught + silent > 100
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_change_that_is_valid_is_caught(format, tmp_path):
+    """One count more is as good a connectome as the other; only what was noted when it was written tells them apart."""
+    name, write, read = FORMATS[format]
+    one, other = connectome(5), connectome(5)
+    other.synapses["count"][0] += 1
+    for place, graph in (("one", one), ("other", other)):
+        (tmp_path / place).mkdir()
+        write(graph, tmp_path / place / name)
+    if format in ("parquet", "csv"):
+        shutil.copy(tmp_path / "other" / name / f"synapses.{format}", tmp_path / "one" / name)
+    elif format == "graphml":
+        text = (tmp_path / "one" / name).read_text()
+        old, new = (f'"synapse.count">{graph.synapses["count"][0]}<' for graph in (one, other))
+        assert old in text
+        (tmp_path / "one" / name).write_text(text.replace(old, new, 1))
+    elif format == "npz":
+        with np.load(tmp_path / "one" / name) as file:
+            arrays = dict(file)
+        arrays["data"] = arrays["data"] + 1
+        np.savez(tmp_path / "one" / name, **arrays)
+    else:
+        record = torch.load(tmp_path / "one" / name, weights_only=True)
+        record["synapse"]["count"] = other.synapses["count"]
+        torch.save(record, tmp_path / "one" / name)
+    with pytest.raises((DataFileError, ConnectomeError), match="damaged, or somebody changed it"):
+        read(tmp_path / "one" / name)
+
+
+def test_any_nan_is_a_gap(tmp_path, file_format):
+    """Programs write NaN with other bits than they read: no damage."""
+    name, write, read = file_format
+    graph = full()
+    other = torch.tensor([0xFFF8000000000001 - 2**64], dtype=torch.int64).view(torch.float64)
+    graph[NEURON].osi[:1] = other
+    write(graph, tmp_path / name)
+    assert read(tmp_path / name)[NEURON].osi.isnan().tolist() == graph[NEURON].osi.isnan().tolist()
