@@ -30,7 +30,7 @@ def whole(path: str | os.PathLike) -> Iterator[Path]:
     """Give a name beside ``path`` to write a file or folder under; it becomes ``path`` when the block ends without an error.
 
     Raises:
-        ConnectomeError: If the folder of ``path`` is not there.
+        ConnectomeError: If the folder of ``path`` is not there, or another process wrote a folder of that name meanwhile.
     """
     path = Path(path)
     if not path.parent.is_dir():
@@ -41,6 +41,8 @@ def whole(path: str | os.PathLike) -> Iterator[Path]:
         for file in sorted(part.iterdir()) if part.is_dir() else [part]:
             with file.open("rb") as written:
                 os.fsync(written.fileno())
+        if part.is_dir() and path.is_dir() and any(path.iterdir()):
+            raise ConnectomeError(f"{path}: another process wrote it meanwhile; that one is kept, choose another name.")
         os.replace(part, path)
     except BaseException:
         if part.is_dir():

@@ -225,6 +225,22 @@ def test_numbers_that_no_float32_holds_are_refused(tmp_path):
         read_tables(tmp_path / "t")
 
 
+def test_the_first_of_two_processes_that_write_one_folder_is_kept(tmp_path, monkeypatch):
+    from graphcortex.data import table_folder
+
+    def slow(*arguments, **options):
+        monkeypatch.undo()
+        to_tables(connectome(4), tmp_path / "t")
+        return to_levels(*arguments, **options)
+
+    to_levels = table_folder.to_levels
+    monkeypatch.setattr(table_folder, "to_levels", slow)
+    with pytest.raises(ConnectomeError, match="another process wrote it meanwhile"):
+        to_tables(connectome(5), tmp_path / "t")
+    assert os.listdir(tmp_path) == ["t"]
+    assert bits(read_tables(tmp_path / "t")) == bits(connectome(4))
+
+
 @pytest.mark.parametrize("format", ["csv", "parquet"])
 def test_a_folder_of_tables_is_not_overwritten_and_not_read_in_part(format, tmp_path):
     to_tables(connectome(4), tmp_path / "t", format=format)
