@@ -19,7 +19,7 @@ from graphcortex.study.assemble import build_network, build_penalties
 from graphcortex.study.protocol import Protocol
 from graphcortex.study.training import train
 from graphcortex.study.variant import Variant
-from graphcortex.tasks import Trials, get_task
+from graphcortex.tasks import Trials, check_task_name, get_task, task_of_slug, task_slug
 
 RECURRENCE = ("free", "nonnegative")
 """The two arms of the study: recurrent weights of any sign, or kept at or above 0."""
@@ -51,12 +51,12 @@ class RunKey:
         object.__setattr__(self, "variant", Variant.parse(self.variant))
         check_choice(self.recurrence, "recurrence", RECURRENCE)
         check_count(self.seed, "seed", minimum=0)
-        get_task(self.task)
+        check_task_name(self.task)
 
     @property
     def slug(self) -> str:
         """A name for files, such as ``go_nogo/WstarDstarC-free-seed0``."""
-        return f"{self.task}/{self.variant.slug}-{self.recurrence}-seed{self.seed}"
+        return f"{task_slug(self.task)}/{self.variant.slug}-{self.recurrence}-seed{self.seed}"
 
     @classmethod
     def from_slug(cls, slug: str) -> RunKey:
@@ -65,11 +65,11 @@ class RunKey:
         Raises:
             ValueError: If no run has it.
         """
-        match = re.fullmatch(r"(\w+)/(\w+)-(\w+)-seed(\d+)", slug)
+        match = re.fullmatch(r"([\w.-]+)/(\w+)-(\w+)-seed(\d+)", slug)
         if match is None:
             raise ValueError(f"slug must be like go_nogo/WstarDstarC-free-seed0, got {slug!r}.")
         task, variant, recurrence, seed = match.groups()
-        return cls(task, Variant.from_slug(variant), recurrence, int(seed))
+        return cls(task_of_slug(task), Variant.from_slug(variant), recurrence, int(seed))
 
     def __str__(self) -> str:
         return f"{self.task} {self.variant} {self.recurrence} seed {self.seed}"
