@@ -108,7 +108,6 @@ class Environment:
         for layer in self._layers:
             if layer is layer.unwrapped:
                 layer.ob = layer.gt = None
-                layer.start_ind.clear()
                 layer.end_ind.clear()
         if len(self._layers) == 1:
             drawn = self._outer.new_trial()

@@ -70,6 +70,24 @@ def global_states() -> tuple:
     return keys.tobytes(), place, rest, random.getstate(), torch.get_rng_state().tolist()
 
 
+class Sometimes(TrialEnv):
+    """Some trials have a second test, which is then the last period, and its answer another."""
+
+    def __init__(self):
+        super().__init__(dt=1)
+        self.timing = {"test1": 2, "test2": 1}
+        self.observation_space = spaces.Box(-np.inf, np.inf, shape=(1,), dtype=np.float32)
+        self.action_space = spaces.Discrete(2)
+
+    def _new_trial(self, **_):
+        periods = list(self.timing)[: self.rng.choice([1, 2])]
+        self.add_period(periods)
+        self.add_ob(1)
+        self.set_groundtruth(len(periods) - 1, periods[-1])
+        return {}
+
+
+neurogym.register("Sometimes-v0", entry_point=Sometimes)
 neurogym.register("Counted-v0", entry_point=Counted)
 
 
@@ -209,12 +227,31 @@ def test_durations_that_are_drawn_are_independent_of_each_other():
     from neurogym.utils.ngym_random import TruncExp
 
     timing = {"stimulus": TruncExp(600, 0, 6000), "delay": TruncExp(600, 0, 6000)}
+    before = timing["delay"].rng.get_state()[1].tolist()
     task = NeuroGym("PerceptualDecisionMaking-v0", {"timing": timing, "dt": 20, "sigma": 0.0, "cohs": [51.2]})
     trials = task.sample(400, rng=0, dtype=torch.float64)
     stimulus = (trials.inputs[:, :, 1] > 0).sum(0)
     delay = trials.info["steps"] - stimulus - 5 - 5
     assert abs(stats.spearmanr(stimulus, delay).statistic) < 0.2
     assert delay.min() >= 0
+    assert timing["delay"].rng.get_state()[1].tolist() == before  # the caller's are not seeded
+
+
+def test_the_environments_within_one_do_not_draw_the_same():
+    """A wrapper that goes from one environment to another seeds all of them alike."""
+    trials = NeuroGym("yang19.go-v0").sample(400, rng=0)
+    second = trials.inputs[:, :, 17:].abs().sum((0, 2)) > trials.inputs[:, :, 1:17].abs().sum((0, 2))
+    a, b = trials.targets[~second], trials.targets[second]
+    count = min(len(a), len(b))
+    assert count > 150
+    assert float((a[:count] == b[:count]).double().mean()) < 0.2
+
+
+def test_a_period_that_a_trial_lacks_is_not_left_over_from_another():
+    task = NeuroGym("Sometimes-v0")
+    trials = task.sample(40, rng=0)
+    assert set(trials.info["steps"].tolist()) == {2, 3}
+    assert torch.equal(trials.targets, (trials.info["steps"] == 3).long())
 
 
 def test_a_network_learns_an_environment():
