@@ -5,7 +5,7 @@ from graphcortex.tasks.go_nogo import GoNoGo
 from graphcortex.tasks.neurogym import NeuroGym
 from graphcortex.tasks.one_choice import OneChoiceInference
 from graphcortex.tasks.perceptual import PerceptualDecision
-from graphcortex.tasks.registry import TASKS, check_task_name, get_task, task_of_slug, task_slug
+from graphcortex.tasks.registry import TASKS, check_task_name, get_task
 
 __all__ = [
     "TASKS",
@@ -17,6 +17,4 @@ __all__ = [
     "Trials",
     "check_task_name",
     "get_task",
-    "task_of_slug",
-    "task_slug",
 ]

@@ -19,8 +19,6 @@ TASKS: MappingProxyType[str, Callable[..., Task]] = MappingProxyType(
 )
 """The class of each task, by its name, in reporting order."""
 
-_SLUG_PREFIX = PREFIX.replace(":", ".")
-
 
 def get_task(name: str, **settings: object) -> Task:
     """Return a task by its name.
@@ -58,21 +56,6 @@ def check_task_name(name: str, what: str = "name of a task") -> str:
     if isinstance(name, str) and re.fullmatch(rf"{PREFIX}[A-Za-z0-9][\w.-]*", name, re.ASCII):
         return name
     return check_choice(name, what, (*TASKS, f"{PREFIX}<environment>"))
-
-
-def task_slug(name: str) -> str:
-    """Return the name of a task as a name for files; see :func:`task_of_slug`.
-
-    Example:
-        >>> task_slug("neurogym:GoNogo-v0"), task_slug("go_nogo")
-        ('neurogym.GoNogo-v0', 'go_nogo')
-    """
-    return _SLUG_PREFIX + name.removeprefix(PREFIX) if name.startswith(PREFIX) else name
-
-
-def task_of_slug(slug: str) -> str:
-    """Return the name of the task whose :func:`task_slug` is ``slug``."""
-    return PREFIX + slug.removeprefix(_SLUG_PREFIX) if slug.startswith(_SLUG_PREFIX) else slug
 
 
 # To make one draws thousands of trials, and a study asks for it once a run.

@@ -8,7 +8,7 @@ import torch
 
 from graphcortex.metrics import modularity, strongest_edges
 from graphcortex.study import RunKey, StudyResults
-from graphcortex.tasks import get_task, task_slug
+from graphcortex.tasks import get_task
 from graphcortex.viz.curves import plot_learning_curves
 from graphcortex.viz.graph import plot_learned_graph
 from graphcortex.viz.matrix import plot_matrix
@@ -30,7 +30,7 @@ def write_figures(results: StudyResults, *, suffix: str = ".png") -> list[Path]:
     """
     files = []
     for name in dict.fromkeys(results.config.tasks):
-        folder = results.folder / "figures" / task_slug(name) / results.config.recurrence
+        folder = results.folder / "figures" / name.replace(":", "=") / results.config.recurrence
         task = get_task(name)
         levels = {"chance": task.chance, "floor": task.floor, "ceiling": task.ceiling}
         curves = plot_learning_curves(

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 import sys
 
 import pytest
@@ -13,8 +12,6 @@ from graphcortex.tasks import (
     PerceptualDecision,
     check_task_name,
     get_task,
-    task_of_slug,
-    task_slug,
 )
 
 
@@ -50,10 +47,3 @@ def test_an_environment_of_neurogym_is_a_name_without_neurogym(monkeypatch):
 def test_what_has_another_form_is_no_name(name):
     with pytest.raises(ValueError, match=r"name of a task must be one of .*'neurogym:<environment>'; got"):
         check_task_name(name)
-
-
-@pytest.mark.parametrize("name", [*TASKS, "neurogym:GoNogo-v0", "neurogym:neurogym.a-v0", "neurogym:yang19.go-v0"])
-def test_the_slug_of_a_task_is_fit_for_any_file_system_and_leads_back(name):
-    slug = task_slug(name)
-    assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", slug)
-    assert task_of_slug(slug) == name
