@@ -126,7 +126,8 @@ class Design:
         raise UnidentifiableDesignError(
             f"the design must be a complete factorial of {' x '.join(self.factors)}: {len(self.missing)} of "
             f"{len(self.missing) + len(self.cells)} cells have no run ({_listed(self.missing)}), so these effects cannot be "
-            f"told from others of as many factors or fewer: {', '.join(aliased)}. Run the missing cells, or take a part that is complete; the largest: {parts}.",
+            f"told from others of as many factors or fewer: {', '.join(aliased)}. Run the missing cells, or take a part "
+            f"that is complete; the largest: {parts}.",
             self.missing,
             aliased,
             complete,

@@ -14,7 +14,7 @@ from graphcortex._optional import require
 from graphcortex.study.statistics.design import Cell, Design, UnidentifiableDesignError, format_part
 from graphcortex.study.variant import Variant
 
-FACTORS = {"W": "weights", "D": "distance", "C": "communicability"}
+FACTORS = {"W": "weights", "D": "distance", "C": "communicability", "support": "support", "wiring": "wiring"}
 """The factors of a variant, and the attribute of :class:`graphcortex.study.Variant` that holds the level (``"-"`` for none)."""
 
 
@@ -63,10 +63,10 @@ def aligned_rank_model(
     measures: the block enters as a factor without interactions, and only blocks with a value in every cell enter.
 
     Args:
-        runs: A row per run, with ``metric`` and either a column per factor or, for W, D and C, a column ``variant``. NaN marks
-            a run without a value; so does a ``diverged_epoch``.
+        runs: A row per run, with ``metric`` and either a column per factor or, for those of :data:`FACTORS`, a column
+            ``variant``. NaN marks a run without a value; so does a ``diverged_epoch``.
         metric: Column to explain.
-        factors: Names. Factors with one level are left out of the model.
+        factors: Names, those of :data:`FACTORS` or of columns. Factors with one level are left out of the model.
         block: Column of what repeats over the cells (seeds are paired over variants); None if nothing does.
         levels: Take only runs with these levels of these factors: a complete part of an incomplete design.
 

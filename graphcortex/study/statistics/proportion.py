@@ -52,5 +52,5 @@ def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> Statistic
 
 
 def unseen_share(n: int, level: float) -> float:
-    r"""Return Wilson's bound of 0 in n, :math:`z^2 / (n + z^2)`: the share of further runs that may differ although n were alike."""
+    r"""Return Wilson's bound of 0 in n, :math:`z^2 / (n + z^2)`: the share that may yet differ although n were alike."""
     return wilson_interval(0, n, level=level).interval[1]
