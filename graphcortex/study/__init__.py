@@ -1,10 +1,13 @@
 """The study: variants, protocol, training, runs and their table."""
 
 from graphcortex.study.assemble import build_network, build_penalties, initial_weights
+from graphcortex.study.claims import CLAIMS, Claim, evaluate_claims
+from graphcortex.study.claims_table import ClaimsTable, Finding
 from graphcortex.study.config import StudyConfig
 from graphcortex.study.key import RECURRENCE, RunKey
 from graphcortex.study.protocol import CORRECTIONS, Protocol
 from graphcortex.study.run import METRICS, RunResult, run_one
+from graphcortex.study.statistics import aligned_rank_model, compare_variants
 from graphcortex.study.store import Store, StoreError
 from graphcortex.study.study import StudyResults, run_study
 from graphcortex.study.table import format_table, paper_results, summarize
@@ -12,10 +15,14 @@ from graphcortex.study.training import KerasAdam, evaluate, train
 from graphcortex.study.variant import PUBLISHED_VARIANTS, Variant, factorial
 
 __all__ = [
+    "CLAIMS",
     "CORRECTIONS",
     "METRICS",
     "PUBLISHED_VARIANTS",
     "RECURRENCE",
+    "Claim",
+    "ClaimsTable",
+    "Finding",
     "KerasAdam",
     "Protocol",
     "RunKey",
@@ -25,9 +32,12 @@ __all__ = [
     "StudyConfig",
     "StudyResults",
     "Variant",
+    "aligned_rank_model",
     "build_network",
     "build_penalties",
+    "compare_variants",
     "evaluate",
+    "evaluate_claims",
     "factorial",
     "format_table",
     "initial_weights",
