@@ -87,7 +87,7 @@ class StudyConfig:
         """Return the runs, seed by seed, so that a study that is stopped has some of every variant."""
         variants = dict.fromkeys(map(Variant.parse, self.variants))
         return [
-            RunKey(task, variant, self.recurrence, seed)
+            RunKey(task, variant, self.recurrence, seed, self.field)
             for task in dict.fromkeys(self.tasks)
             for seed in range(self.seeds)
             for variant in variants

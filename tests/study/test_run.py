@@ -142,7 +142,7 @@ def test_a_run_as_a_row(result):
     assert row["test_accuracy"] == result.history["val_accuracy"].iloc[-1]
     assert row["diverged_epoch"] is None
     assert {name: row[name] for name in METRICS} == result.metrics
-    assert pd.DataFrame([row]).shape == (1, 4 + 5 + 2 + 4)
+    assert pd.DataFrame([row]).shape == (1, 6 + 5 + 2 + 4)
 
 
 def test_a_run_that_diverges_says_so_and_gives_no_graph():
