@@ -1,4 +1,4 @@
-"""Two thousand studies in which nothing differs: each test at .05 raises an alarm in a hundred, give or take what chance explains."""
+"""Two thousand studies in which nothing differs: each test at .05 raises an alarm in a hundred, give or take chance."""
 
 from __future__ import annotations
 
