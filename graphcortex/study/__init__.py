@@ -5,6 +5,8 @@ from graphcortex.study.claims import CLAIMS, Claim, evaluate_claims
 from graphcortex.study.claims_table import ClaimsTable, Finding
 from graphcortex.study.config import StudyConfig
 from graphcortex.study.key import RECURRENCE, RunKey
+from graphcortex.study.lengths import edge_lengths
+from graphcortex.study.possible import check_possible
 from graphcortex.study.protocol import CORRECTIONS, Protocol
 from graphcortex.study.run import METRICS, RunResult, run_one
 from graphcortex.study.statistics import aligned_rank_model, compare_variants
@@ -13,6 +15,7 @@ from graphcortex.study.study import StudyResults, run_study
 from graphcortex.study.table import format_table, paper_results, summarize
 from graphcortex.study.training import KerasAdam, evaluate, train
 from graphcortex.study.variant import PUBLISHED_VARIANTS, Variant, factorial
+from graphcortex.study.wiring import network_edges
 
 __all__ = [
     "CLAIMS",
@@ -35,12 +38,15 @@ __all__ = [
     "aligned_rank_model",
     "build_network",
     "build_penalties",
+    "check_possible",
     "compare_variants",
+    "edge_lengths",
     "evaluate",
     "evaluate_claims",
     "factorial",
     "format_table",
     "initial_weights",
+    "network_edges",
     "paper_results",
     "run_one",
     "run_study",

@@ -15,7 +15,7 @@ from graphcortex.data import Connectome
 from graphcortex.metrics import learned_graph_metrics
 from graphcortex.study.assemble import build_network, build_penalties
 from graphcortex.study.key import RunKey
-from graphcortex.study.protocol import Protocol
+from graphcortex.study.protocol import SMALL_WORLD_NULLS, Protocol
 from graphcortex.study.training import train
 from graphcortex.tasks import Trials, get_task
 
@@ -53,6 +53,8 @@ class RunResult:
     def row(self) -> dict[str, object]:
         """Return the run as a flat row for a table."""
         return {
+            "connectome": self.key.connectome,
+            "protocol": self.key.protocol,
             "task": self.key.task,
             "variant": str(self.key.variant),
             "recurrence": self.key.recurrence,
@@ -121,6 +123,8 @@ def run_one(
         weights["rnn.edge_weight"],
         connectome.num_neurons,
         quantile=protocol.quantile,
+        over="pairs",
+        null=SMALL_WORLD_NULLS[protocol.small_world_null],
         num_nulls=protocol.num_nulls,
         rng=0,
     )
