@@ -42,7 +42,8 @@ def check_folder(out: Path, task: str, slugs: list[str], variants: list[str]) ->
     assert len(table) == len(variants) * len(METRICS)
     assert table.query("metric == 'accuracy'")["mean"].notna().all()
     for slug in slugs:
-        with np.load(out / "runs" / task / f"{slug}-free-seed0" / "weights.npz") as arrays:
+        (path,) = (out / "runs").glob(f"*/published/{task}/{slug}-free-seed0/weights.npz")
+        with np.load(path) as arrays:
             assert np.isfinite(arrays["rnn.edge_weight"]).all()
             assert not np.array_equal(arrays["rnn.edge_weight"], arrays["initial_edge_weight"])
     figures = {path.name for path in (out / "figures" / task / "free").iterdir()}
