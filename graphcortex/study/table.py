@@ -14,7 +14,8 @@ from graphcortex.study.run import METRICS
 from graphcortex.study.variant import PUBLISHED_VARIANTS
 from graphcortex.tasks import TASKS, get_task
 
-_KEYS = ["recurrence", "task", "variant", "metric"]
+_GROUPS = ["connectome", "protocol", "recurrence", "task", "variant"]
+_NUMBERS = ["mean", "ci95_low", "ci95_high", "sd", "runs", "diverged"]
 _HEADINGS = {"small_worldness": "small-world", "entropy": "entropy (bit)"}
 
 
@@ -57,24 +58,22 @@ def summarize(runs: pd.DataFrame, *, compare_with_paper: bool = False) -> pd.Dat
 
     Args:
         runs: A row per run, see :meth:`graphcortex.study.RunResult.row`.
-        compare_with_paper: Add the study's numbers; sensible for field 6_6_2 under the published protocol alone.
+        compare_with_paper: Add the study's numbers, to the runs of the connectome ``6_6_2`` under the protocol ``published``.
 
     Returns:
-        A row per recurrence, task, variant and metric: ``mean``, ``ci95_low``, ``ci95_high``, ``sd``, ``runs`` (with a value),
-        ``diverged`` (runs), and with the comparison ``paper_mean``, ``paper_low``, ``paper_high``, ``standard_error`` and
-        ``agrees``: whether the mean lies in the paper's interval widened by two standard errors (two NaN agree, and so do two
-        means of diverged runs alone, which tell nothing but the share of one answer).
+        A row per connectome, protocol, recurrence, task, variant and metric: ``mean``, ``ci95_low``, ``ci95_high``, ``sd``,
+        ``runs`` (with a value), ``diverged`` (runs), and with the comparison ``paper_mean``, ``paper_low``, ``paper_high``,
+        ``standard_error`` and ``agrees``: whether the mean lies in the paper's interval widened by two standard errors (two NaN
+        agree, and so do two means of diverged runs alone, which tell nothing but the share of one answer).
     """
     rows = []
-    for (recurrence, task, variant), group in runs.groupby(["recurrence", "task", "variant"], sort=False):
+    for names, group in runs.groupby(_GROUPS, sort=False):
         for metric in METRICS:
             values = group[metric].dropna().to_numpy(dtype=float)
             low, high = t_interval(values)
             rows.append(
                 {
-                    "recurrence": recurrence,
-                    "task": task,
-                    "variant": variant,
+                    **dict(zip(_GROUPS, names, strict=True)),
                     "metric": metric,
                     "mean": float(values.mean()) if len(values) else math.nan,
                     "ci95_low": low,
@@ -84,15 +83,16 @@ def summarize(runs: pd.DataFrame, *, compare_with_paper: bool = False) -> pd.Dat
                     "diverged": int(group["diverged_epoch"].notna().sum()),
                 }
             )
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows, columns=None if rows else [*_GROUPS, "metric", *_NUMBERS])
     if compare_with_paper:
         paper = paper_results().rename(
             columns={"mean": "paper_mean", "ci95_low": "paper_low", "ci95_high": "paper_high"}
         )
-        table = table.merge(paper, on=_KEYS, how="left")
+        paper = paper.assign(connectome="6_6_2", protocol="published")
+        table = table.merge(paper, on=[*_GROUPS, "metric"], how="left")
         table["standard_error"] = table["sd"] / table["runs"] ** 0.5
         table["agrees"] = _agrees(table)
-    return table.sort_values(_KEYS, key=_reporting_order, kind="stable", ignore_index=True)
+    return table.sort_values([*_GROUPS, "metric"], key=_reporting_order, kind="stable", ignore_index=True)
 
 
 def _agrees(table: pd.DataFrame) -> pd.Series:
@@ -112,6 +112,8 @@ def _reporting_order(column: pd.Series) -> pd.Series:
         "variant": [str(variant) for variant in PUBLISHED_VARIANTS],
         "metric": list(METRICS),
     }
+    if column.name not in orders:
+        return column
     order = orders[column.name]
     return column.map(lambda value: order.index(value) if value in order else len(order))
 
@@ -126,22 +128,32 @@ def format_table(table: pd.DataFrame) -> str:
         The text, without a newline at its end.
     """
     blocks = []
-    for (recurrence, name), group in table.groupby(["recurrence", "task"], sort=False):
-        task = get_task(name)
-        title = f"{name}, {recurrence} recurrence (chance {task.chance:.3g}, best trivial strategy {task.floor:.3g}, "
-        lines = [f"{title}ceiling {task.ceiling:.3g})"]
+    for names, group in table.groupby(_GROUPS[:-1], sort=False):
+        width = max(14, *(len(variant) + 1 for variant in group["variant"]))
+        lines = [_title(*names)]
         lines.append(
-            f"{'':14}" + "".join(f"{_HEADINGS.get(metric, metric):>18}" for metric in METRICS) + f"{'runs':>6}"
+            f"{'':{width}}" + "".join(f"{_HEADINGS.get(metric, metric):>18}" for metric in METRICS) + f"{'runs':>6}"
         )
         for variant, cells in group.groupby("variant", sort=False):
             cells = cells.set_index("metric")
             diverged = int(cells["diverged"].max())
             note = f"  {diverged} diverged" if diverged else ""
-            lines.append(f"{variant:14}" + _line(cells, "mean", "ci95_high") + f"{int(cells['runs'].max()):>6}" + note)
+            lines.append(
+                f"{variant:{width}}" + _line(cells, "mean", "ci95_high") + f"{int(cells['runs'].max()):>6}" + note
+            )
             if "paper_mean" in cells and cells["paper_mean"].notna().any():
-                lines.append(f"{'  paper':14}" + _line(cells, "paper_mean", "paper_high"))
+                lines.append(f"{'  paper':{width}}" + _line(cells, "paper_mean", "paper_high"))
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
+
+
+def _title(connectome: str, protocol: str, recurrence: str, name: str) -> str:
+    title = f"{connectome}, {protocol} protocol: {name}, {recurrence} recurrence"
+    try:
+        task = get_task(name)
+    except ValueError:  # a task of the user's own
+        return title
+    return f"{title} (chance {task.chance:.3g}, best trivial strategy {task.floor:.3g}, ceiling {task.ceiling:.3g})"
 
 
 def _line(cells: pd.DataFrame, mean: str, high: str) -> str:
