@@ -70,7 +70,7 @@ def refused(capsys, *arguments: str) -> str:
         "": ["run", "study", "resume", "metrics", "fetch", "info", "audit", "Exit codes: 0; 1"],
         "run": [*OPTIONS, "Example:"],
         "study": [*OPTIONS, "--json", "Example:"],
-        "resume": ["FOLDER", "--workers", "--scheduler", "--json", "Example:"],
+        "resume": ["PATH", "--workers", "--scheduler", "--json", "Example:"],
         "metrics": [*OPTIONS, "--nulls", "--json", "Example:"],
         "fetch": ["--fields", "--data-root", "Example:"],
         "info": ["--field", "--data-root", "--json", "Example:"],
@@ -144,9 +144,9 @@ def test_options_reach_the_study(monkeypatch, tmp_path):
     asked = []
     monkeypatch.setattr(run_module, "run_study", lambda config: asked.append(config) or 1 / 0)
     arguments = (
-        "run --tasks go_nogo perceptual_decision --field 4_7_2 5_3_8 --data-root d --variants W*D*C WD --seeds 5 "
-        "--epochs 2 --threads 1 --protocol published corrected-test --recurrence nonnegative free --functional precision-sttc --device cpu --workers 2 "
-        "--out o --overwrite --no-keep-weights"
+        "run --tasks go_nogo perceptual_decision --field 4_7_2 5_3_8 --data-root d --variants W*D*C WD --seeds 5 --epochs 2 "
+        "--threads 1 --protocol published corrected-test --recurrence nonnegative free --functional precision-sttc "
+        "--device cpu --workers 2 --out o --overwrite --no-keep-weights"
     )
     for command in (arguments.split(), ["run"], ["run", "--scheduler", "tcp://127.0.0.1:8786"]):
         with pytest.raises(ZeroDivisionError):

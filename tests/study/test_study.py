@@ -305,14 +305,14 @@ def test_two_processes_do_not_run_one_folder(config):
 def test_a_folder_says_which_study_it_is(config):
     given = replace(
         config, field=("tiny", "other"), protocol=("published", "corrected-test"), recurrence=("free", "nonnegative"),
-        tasks=("go_nogo",), variants=("WD",), seeds=1, threads=2,
+        tasks=("go_nogo",), variants=("WD",), seeds=1, threads=1,
     )  # fmt: skip
     results = quiet(given)
     there = load_study(given.out)
     assert there.keys() == given.study().keys()
     assert len(there.keys()) == 8
     assert there.settings() == given.study().settings()
-    assert there.threads == 2
+    assert there.threads == 1
     loaded = load_results(given.out)
     pd.testing.assert_frame_equal(loaded.runs, results.runs)
     pd.testing.assert_frame_equal(loaded.table, results.table)
