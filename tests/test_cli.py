@@ -347,7 +347,8 @@ def test_a_variant_that_the_connectome_cannot_serve_is_told(small, capsys, monke
     bare = connectome(12, synapse_index=[[], []], count=[])
     monkeypatch.setattr(StudyConfig, "load_connectomes", lambda self: {"synthetic": bare})
     said = told(capsys, cli.main(["run", *small, "--variants", "W", "WD*C*"]))
-    assert "WD*C* compares with or follows the anatomy: connectome 'synthetic' must have synapses, got none" in said
+    assert "WD*C* uses the wiring: expected a connectome with synapses, got none" in said
+    assert "(Connectome synthetic.)" in said
     assert not (tmp_path / "out").exists()
 
 

@@ -15,7 +15,7 @@ from graphcortex.study.protocol import FUNCTIONAL, Protocol
 from graphcortex.study.results import StudyResults
 from graphcortex.study.study import Study, check_device
 from graphcortex.study.variant import Variant
-from graphcortex.tasks import TASKS, get_task
+from graphcortex.tasks import TASKS, check_task_name, get_task
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class StudyConfig:
     """Which study to run, and where: every combination of connectome, protocol, task, seed, arm and variant is a run."""
 
     tasks: tuple[str, ...] = tuple(TASKS)
-    """Tasks to train on."""
+    """Tasks to train on: those of the study, or any of NeuroGym, as in neurogym:ContextDecisionMaking-v0."""
     field: tuple[str, ...] = ("synthetic",)
     """Connectomes: MICrONS fields such as 6_6_2, or "synthetic" for the embedded default, which needs no download."""
     data_root: Path | None = None
@@ -70,6 +70,7 @@ class StudyConfig:
             if not getattr(self, name):
                 raise ValueError(f"{name} must name at least one, got none.")
         for task in self.tasks:
+            check_task_name(task, "tasks")
             get_task(task)
         for variant in self.variants:
             Variant.parse(variant)

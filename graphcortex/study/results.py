@@ -11,7 +11,6 @@ import pandas as pd
 from torch_geometric.data import Data
 
 from graphcortex.data import Connectome
-from graphcortex.kernels import complete_edge_index
 from graphcortex.metrics import Summary, summary
 from graphcortex.study.failure import Failure
 from graphcortex.study.key import RECURRENCE, RunKey
@@ -20,6 +19,7 @@ from graphcortex.study.run import METRICS
 from graphcortex.study.store import Store, StoreError
 from graphcortex.study.table import format_table, summarize
 from graphcortex.study.variant import PUBLISHED_VARIANTS
+from graphcortex.study.wiring import network_edges
 from graphcortex.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -93,11 +93,10 @@ class StudyResults:
         return pd.concat(parts, ignore_index=True)
 
     def learned_graph(self, key: RunKey) -> Data:
-        """Return what one run learned, as a plain graph.
+        """Return what one run learned, as a plain graph of the edges of its network: all pairs of neurons, or its synapses.
 
         Returns:
-            ``edge_index`` ``(2, E)``, ``edge_weight`` ``(E,)``, ``pos`` ``(N, 3)`` in um and ``num_nodes``; all N * N pairs unless
-            the variant is sparse.
+            ``edge_index`` ``(2, E)``, ``edge_weight`` ``(E,)``, ``pos`` ``(N, 3)`` in um and ``num_nodes``.
 
         Raises:
             StoreError: If the run is not there, or its weights were not kept.
@@ -106,12 +105,11 @@ class StudyResults:
         if "rnn.edge_weight" not in weights:
             raise StoreError(f"what {key} learned was not kept; run the study with keep_weights.")
         connectome = self.study.connectomes[key.connectome]
-        num_nodes = connectome.num_neurons
-        edge_index = weights.get("rnn.edge_index", None)
-        edge_index = complete_edge_index(num_nodes) if edge_index is None else edge_index
-        return Data(
-            edge_index=edge_index, edge_weight=weights["rnn.edge_weight"], pos=connectome.pos, num_nodes=num_nodes
-        )
+        edge_index = weights.get("rnn.edge_index")  # of a network whose edges moved
+        if edge_index is None:
+            edge_index = network_edges(connectome, key.variant, seed=key.seed)
+        weight = weights["rnn.edge_weight"]
+        return Data(edge_index=edge_index, edge_weight=weight, pos=connectome.pos, num_nodes=connectome.num_neurons)
 
     def summary(self, key: RunKey, **options: Any) -> Summary:
         """Compute every metric that applies to what one run learned, with its relations to wiring and activity.

@@ -15,7 +15,7 @@ from graphcortex.data import Connectome
 from graphcortex.metrics import learned_graph_metrics
 from graphcortex.study.assemble import build_network, build_penalties
 from graphcortex.study.key import RunKey
-from graphcortex.study.protocol import Protocol
+from graphcortex.study.protocol import SMALL_WORLD_NULLS, Protocol
 from graphcortex.study.training import train
 from graphcortex.tasks import Task, Trials, get_task
 
@@ -134,6 +134,8 @@ def run_one(
         weights["rnn.edge_weight"],
         connectome.num_neurons,
         quantile=protocol.quantile,
+        over="pairs",
+        null=SMALL_WORLD_NULLS[protocol.small_world_null],
         num_nulls=protocol.num_nulls,
         rng=0,
     )

@@ -19,16 +19,16 @@ from graphcortex import __version__
 from graphcortex._checks import check_choice, check_count
 from graphcortex.data import Connectome
 from graphcortex.study._files import folder_lock
-from graphcortex.study._possible import check_possible
 from graphcortex.study.engines import Engine, InProcess, Runner
 from graphcortex.study.failure import Failure
 from graphcortex.study.key import RECURRENCE, RunKey
+from graphcortex.study.possible import check_possible
 from graphcortex.study.progress import Progress
 from graphcortex.study.protocol import Protocol
 from graphcortex.study.results import StudyResults, collect
 from graphcortex.study.store import Store, StoreError
 from graphcortex.study.variant import Variant
-from graphcortex.tasks import TASKS, Task, get_task
+from graphcortex.tasks import TASKS, Task, check_task_name, get_task
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +82,7 @@ class Study:
             self._set("protocols", {name: Protocol.parse(name) for name in self.protocols})
         if not isinstance(self.tasks, Mapping):
             for task in self.tasks:
+                check_task_name(task, "tasks")
                 get_task(task)
         self._set("variants", tuple(dict.fromkeys(map(Variant.parse, self.variants))))
         for name in ("seeds", "recurrence"):
@@ -94,10 +95,13 @@ class Study:
         check_count(self.threads, "threads", minimum=0)
         check_device(self.device)
         self.keys()  # which checks every name
-        for connectome_name, connectome in self.connectomes.items():
+        for name, connectome in self.connectomes.items():
             for protocol in self.protocols.values():
                 for variant in self.variants:
-                    check_possible(connectome, connectome_name, variant, protocol)
+                    try:
+                        check_possible(connectome, variant, protocol)
+                    except ValueError as error:
+                        raise ValueError(f"{error} (Connectome {name}.)") from error
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)

@@ -31,7 +31,7 @@ def test_the_default_needs_no_download_and_trains_the_three_tasks():
 BAD = {
     "no tasks": ({"tasks": ()}, "tasks must name at least one, got none"),
     "no variants": ({"variants": ()}, "variants must name at least one, got none"),
-    "an unknown task": ({"tasks": ("go_nogo", "juggling")}, "task must be one of 'one_choice.*; got 'juggling'"),
+    "an unknown task": ({"tasks": ("go_nogo", "juggling")}, "tasks must be one of 'one_choice.*; got 'juggling'"),
     "an unknown variant": ({"variants": ("W", "WC")}, r"variant.*must .*got 'WC'"),
     "tasks as one text": (
         {"tasks": "go_nogo"},

@@ -397,11 +397,11 @@ BAD = {
     "half a seed": ({"seeds": (0.5,)}, "seed must be a whole number"),
     "an unknown arm": ({"recurrence": ("both",)}, "got 'both'"),
     "an unknown protocol": ({"protocols": ("mended",)}, "got 'mended'"),
-    "an EMD without wiring": ({"connectomes": {"a": BARE}, "variants": ("W", "WDC*")}, "WDC.* connectome 'a' must have synapses"),
-    "synapses without wiring": ({"connectomes": {"a": BARE}, "variants": ("W+sparse",)}, "must have synapses, got none"),
+    "an EMD without wiring": ({"connectomes": {"a": BARE}, "variants": ("W", "WDC*")}, r"WDC\* uses the wiring: .*Connectome a"),
+    "synapses without wiring": ({"connectomes": {"a": BARE}, "variants": ("W+sparse",)}, "with synapses, got none"),
     "activity without spikes": (
         {"connectomes": {"a": SILENT}, "variants": ("W!D",)},
-        "W!D starts from activity: .* must have correlation and sttc, .*; got no co-activity",
+        "W!D starts from functional relations of all pairs",
     ),
 }  # fmt: skip
 
