@@ -1,14 +1,17 @@
 """The study: variants, protocol, training, runs and their table."""
 
 from graphcortex.study.assemble import build_network, build_penalties, initial_weights
+from graphcortex.study.checkpoint import Checkpoint, CheckpointError
 from graphcortex.study.config import StudyConfig
 from graphcortex.study.key import RECURRENCE, RunKey
+from graphcortex.study.logs import csv_log, tensorboard_log
+from graphcortex.study.optimizers import KerasAdam, make_optimizer, scheduled_rate
 from graphcortex.study.protocol import CORRECTIONS, Protocol
 from graphcortex.study.run import METRICS, RunResult, run_one
 from graphcortex.study.store import Store, StoreError
 from graphcortex.study.study import StudyResults, run_study
 from graphcortex.study.table import format_table, paper_results, summarize
-from graphcortex.study.training import KerasAdam, evaluate, train
+from graphcortex.study.training import Training, evaluate, train
 from graphcortex.study.variant import PUBLISHED_VARIANTS, Variant, factorial
 
 __all__ = [
@@ -16,6 +19,8 @@ __all__ = [
     "METRICS",
     "PUBLISHED_VARIANTS",
     "RECURRENCE",
+    "Checkpoint",
+    "CheckpointError",
     "KerasAdam",
     "Protocol",
     "RunKey",
@@ -24,16 +29,21 @@ __all__ = [
     "StoreError",
     "StudyConfig",
     "StudyResults",
+    "Training",
     "Variant",
     "build_network",
     "build_penalties",
+    "csv_log",
     "evaluate",
     "factorial",
     "format_table",
     "initial_weights",
+    "make_optimizer",
     "paper_results",
     "run_one",
     "run_study",
+    "scheduled_rate",
     "summarize",
+    "tensorboard_log",
     "train",
 ]

@@ -21,7 +21,7 @@ from graphcortex.study.run import RunResult
 _SETTINGS = "study.json"
 _WRITTEN = ("runs", "figures", "runs.csv", "table.csv", _SETTINGS)
 """What a study writes, its settings last: they mark the folder as its own until all else is deleted."""
-_FACTS = ("metrics", "reasons", "diverged_epoch", "seconds")
+_FACTS = ("metrics", "reasons", "accuracies", "best_epoch", "diverged_epoch", "seconds")
 _HISTORY = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds", "diverged")
 
 
@@ -92,12 +92,7 @@ class Store:
         try:
             result.history.to_csv(partial / "history.csv", index=False)
             np.savez_compressed(partial / "weights.npz", **{name: w.numpy() for name, w in result.weights.items()})
-            facts = {
-                "metrics": result.metrics,
-                "reasons": result.reasons,
-                "diverged_epoch": result.diverged_epoch,
-                "seconds": result.seconds,
-            }
+            facts = {name: getattr(result, name) for name in _FACTS}
             (partial / "result.json").write_text(json.dumps(facts, indent=2) + "\n")
             partial.chmod(0o755)
             if final.exists():

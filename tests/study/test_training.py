@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -10,8 +9,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from graphcortex.losses import L1Penalty, LengthPenalty
-from graphcortex.study import KerasAdam, Variant, build_network, evaluate, train
+from graphcortex.study import Variant, build_network, evaluate, train
 from graphcortex.tasks import Trials, get_task
+from tests.study._keras import NaiveKerasAdam
 from tests.study._small import SHORT, connectome
 
 COLUMNS = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds", "diverged"]
@@ -31,62 +31,6 @@ def trials(count: int, seed: int = 0, task: str = "perceptual_decision") -> Tria
 
 def parameters(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.detach().clone() for name, value in model.named_parameters()}
-
-
-# --- Adam as Keras has it
-
-
-class NaiveKerasAdam:
-    """Follow the update of Keras line by line."""
-
-    def __init__(self, lr=1e-3, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
-        self.lr, self.beta_1, self.beta_2, self.epsilon = lr, beta_1, beta_2, epsilon
-        self.m, self.v, self.iterations = 0.0, 0.0, 0
-
-    def update(self, variable, gradient):
-        local_step = self.iterations + 1
-        beta_1_power, beta_2_power = self.beta_1**local_step, self.beta_2**local_step
-        alpha = self.lr * np.sqrt(1 - beta_2_power) / (1 - beta_1_power)
-        self.m = self.m + (gradient - self.m) * (1 - self.beta_1)
-        self.v = self.v + (gradient**2 - self.v) * (1 - self.beta_2)
-        self.iterations += 1
-        return variable - self.m * alpha / (np.sqrt(self.v) + self.epsilon)
-
-
-# From far below epsilon, where its place decides the step, to far above.
-SCALES = 10.0 ** np.arange(-12, 3)
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [{}, {"lr": 0.1, "betas": (0.5, 0.9), "eps": 1e-3}, {"betas": (0.0, 0.99)}],
-    ids=["Keras", "other", "no m"],
-)
-def test_adam_takes_the_steps_of_keras(settings):
-    rng = np.random.default_rng(0)
-    expected = rng.normal(size=SCALES.size)
-    parameter = nn.Parameter(torch.from_numpy(expected.copy()))
-    optimizer = KerasAdam([parameter], **settings)
-    beta_1, beta_2 = settings.get("betas", (0.9, 0.999))
-    naive = NaiveKerasAdam(settings.get("lr", 1e-3), beta_1, beta_2, settings.get("eps", 1e-7))
-    for _ in range(12):
-        gradient = rng.normal(size=SCALES.size) * SCALES
-        parameter.grad = torch.from_numpy(gradient)
-        before = parameter.detach().numpy().copy()
-        optimizer.step()
-        now = naive.update(expected, gradient)
-        np.testing.assert_allclose(parameter.detach().numpy() - before, now - expected, rtol=1e-6, atol=1e-14)
-        expected = now
-
-
-def test_epsilon_counts_before_the_correction_of_the_bias():
-    """One step with g = eps, by hand: v = .001 eps^2, so the step is lr sqrt(.001) eps / (sqrt(.001) eps + eps)."""
-    parameter = nn.Parameter(torch.zeros(1, dtype=torch.float64))
-    optimizer = KerasAdam([parameter])
-    parameter.grad = torch.full((1,), 1e-7, dtype=torch.float64)
-    optimizer.step()
-    root = np.sqrt(0.001)
-    assert parameter.item() == pytest.approx(-1e-3 * root / (root + 1), rel=1e-6)  # PyTorch's Adam: -.5e-3
 
 
 # --- the loop, against one written by hand
