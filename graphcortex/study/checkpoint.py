@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class Checkpoint:
         """Write the state, in place of an earlier one."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with whole(self.path) as part:
-            torch.save({"format": _FORMAT, "identity": self.identity, "state": state}, part)
+            torch.save({"format": _FORMAT, "identity": json.dumps(self.identity), "state": state}, part)
 
     def load(self, device: torch.device | str = "cpu") -> dict[str, Any] | None:
         """Return the state that was saved last, or None where there is none.
@@ -52,18 +53,22 @@ class Checkpoint:
         if not self.path.exists():
             return None
         try:
-            found = torch.load(self.path, map_location=device, weights_only=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what is odd about a file that is none of ours
+                found = torch.load(self.path, map_location=device, weights_only=True)
             if not isinstance(found, dict) or set(found) != _PARTS or found["format"] != _FORMAT:
                 raise ValueError("it is no checkpoint of a run")
+            there = _flat(json.loads(found["identity"]))
         except Exception as error:  # a damaged file fails in ways of zipfile, of pickle and of torch
+            reason = str(error).split("\n")[0].split(". ")[0]  # torch goes on for a page
             aside = self.path.with_name(f"{self.path.name}.corrupt")
             os.replace(self.path, aside)
             warnings.warn(
-                f"the checkpoint {self.path} cannot be read ({error}); it is now {aside}, and the run starts over.",
+                f"the checkpoint {self.path} cannot be read ({reason}); it is now {aside}, and the run starts over.",
                 stacklevel=2,
             )
             return None
-        there, wanted = _flat(found["identity"]), _flat(self.identity)
+        wanted = _flat(json.loads(json.dumps(self.identity)))
         names = sorted(name for name in there.keys() | wanted.keys() if there.get(name) != wanted.get(name))
         if names:
             differences = "; ".join(f"{name}: {there.get(name)!r} there, {wanted.get(name)!r} here" for name in names)
@@ -80,5 +85,5 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         if isinstance(value, dict):
             found.update(_flat(value, f"{prefix}{name}."))
         else:
-            found[f"{prefix}{name}"] = list(value) if isinstance(value, tuple) else value
+            found[f"{prefix}{name}"] = value
     return found

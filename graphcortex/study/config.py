@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from graphcortex import __version__
 from graphcortex._checks import check_choice, check_count
 from graphcortex.data import Connectome, MicronsFields, SyntheticCortex
+from graphcortex.study.fingerprint import fingerprint
 from graphcortex.study.key import RECURRENCE, RunKey
 from graphcortex.study.protocol import FUNCTIONAL, Protocol
 from graphcortex.study.variant import Variant
@@ -131,13 +131,3 @@ def default_data_root() -> Path:
     import pooch
 
     return Path(pooch.os_cache("graphcortex")) / "microns-fields"
-
-
-def fingerprint(connectome: Connectome) -> str:
-    """Return a SHA-256 of everything in a connectome that a run depends on."""
-    digest = hashlib.sha256()
-    neurons = {name: value for name, value in connectome["neuron"].items() if name == "pos" or name.startswith("self_")}
-    for store in (neurons, connectome.synapses, *([connectome.coactivity] if connectome.has_coactivity else [])):
-        for name in sorted(store.keys()):
-            digest.update(name.encode() + store[name].contiguous().numpy().tobytes())
-    return digest.hexdigest()

@@ -62,8 +62,10 @@ def make_optimizer(parameters: Iterable[torch.nn.Parameter], protocol: Protocol)
         >>> make_optimizer([torch.nn.Parameter(torch.zeros(2))], Protocol(optimizer="sgd")).defaults["momentum"]
         0.9
     """
-    common = {"lr": protocol.learning_rate, "weight_decay": protocol.weight_decay}
-    moments = {"betas": tuple(protocol.betas), "eps": protocol.adam_epsilon}
+    # Plain numbers, whatever they were given as: a checkpoint holds nothing else.
+    common = {"lr": float(protocol.learning_rate), "weight_decay": float(protocol.weight_decay)}
+    moments = {"betas": tuple(map(float, protocol.betas)), "eps": float(protocol.adam_epsilon)}
+    momentum = float(protocol.momentum)
     if protocol.optimizer == "keras-adam":
         return KerasAdam(parameters, **common, **moments)
     if protocol.optimizer == "adam":
@@ -71,8 +73,8 @@ def make_optimizer(parameters: Iterable[torch.nn.Parameter], protocol: Protocol)
     if protocol.optimizer == "adamw":
         return torch.optim.AdamW(parameters, **common, **moments, fused=True)
     if protocol.optimizer == "sgd":
-        return torch.optim.SGD(parameters, **common, momentum=protocol.momentum)
-    return torch.optim.RMSprop(parameters, **common, momentum=protocol.momentum)
+        return torch.optim.SGD(parameters, **common, momentum=momentum)
+    return torch.optim.RMSprop(parameters, **common, momentum=momentum)
 
 
 def scheduled_rate(protocol: Protocol, epoch: int) -> float:
@@ -84,11 +86,11 @@ def scheduled_rate(protocol: Protocol, epoch: int) -> float:
         >>> [scheduled_rate(Protocol(schedule="linear", learning_rate=1.0, epochs=4), epoch) for epoch in (1, 2, 3, 4)]
         [1.0, 0.75, 0.5, 0.25]
     """
-    done = (epoch - 1) / protocol.epochs
+    done, rate = (epoch - 1) / protocol.epochs, float(protocol.learning_rate)
     if protocol.schedule == "cosine":
-        return protocol.learning_rate * (1 + math.cos(math.pi * done)) / 2
+        return rate * (1 + math.cos(math.pi * done)) / 2
     if protocol.schedule == "linear":
-        return protocol.learning_rate * (1 - done)
+        return rate * (1 - done)
     if protocol.schedule == "step":
-        return protocol.learning_rate * (1.0 if done < 0.5 else 0.1 if done < 0.75 else 0.01)
-    return protocol.learning_rate
+        return rate * (1.0 if done < 0.5 else 0.1 if done < 0.75 else 0.01)
+    return rate

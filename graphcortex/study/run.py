@@ -19,7 +19,7 @@ from graphcortex.data import Connectome
 from graphcortex.metrics import learned_graph_metrics
 from graphcortex.study.assemble import build_network, build_penalties
 from graphcortex.study.checkpoint import Checkpoint
-from graphcortex.study.config import fingerprint
+from graphcortex.study.fingerprint import fingerprint
 from graphcortex.study.key import RunKey
 from graphcortex.study.logs import Log
 from graphcortex.study.protocol import Protocol
@@ -155,7 +155,7 @@ def start_run(
             "connectome_sha256": fingerprint(connectome),
             "trials_sha256": hashlib.sha256(training.train_trials.inputs.cpu().numpy().tobytes()).hexdigest(),
             "graphcortex": __version__,
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),
             "device": torch.device(device).type,
         }
         run.checkpoint = Checkpoint(Path(checkpoint), identity)
