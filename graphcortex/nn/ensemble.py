@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 import torch
@@ -71,10 +72,12 @@ class Ensemble:
         if len(self.members) == 1 or first.checkpoint_every or first._order is not None:
             return [member(x, rng=rng) for member, x, rng in zip(self.members, inputs, rngs, strict=True)]
         drives = []
-        with torch.autocast(inputs[0].device.type, enabled=False):  # as within a GraphRNN
+        device = inputs[0].device.type
+        half = device != "meta" and torch.is_autocast_enabled(device)
+        with torch.autocast(device, enabled=False) if half else contextlib.nullcontext():  # as within a GraphRNN
             for member, x, rng in zip(self.members, inputs, rngs, strict=True):
                 x, rng = member._add_noise(x, rng)
-                x = member.rnn._fit(x.to(member.rnn.input_weight.dtype), "inputs", False)
+                x = member.rnn._fit(x.to(member.rnn.input_weight.dtype) if half else x, "inputs", False)
                 drives.append(member.rnn._drive(x, member.rnn._generator(rng, x)))
             states = self._scan(drives)
         return [

@@ -3,6 +3,7 @@
 from graphcortex.study.assemble import build_network, build_penalties, initial_weights
 from graphcortex.study.checkpoint import Checkpoint, CheckpointError
 from graphcortex.study.config import StudyConfig
+from graphcortex.study.ensemble import group_keys, run_ensemble
 from graphcortex.study.key import RECURRENCE, RunKey
 from graphcortex.study.logs import csv_log, tensorboard_log
 from graphcortex.study.optimizers import KerasAdam, make_optimizer, scheduled_rate
@@ -37,9 +38,11 @@ __all__ = [
     "evaluate",
     "factorial",
     "format_table",
+    "group_keys",
     "initial_weights",
     "make_optimizer",
     "paper_results",
+    "run_ensemble",
     "run_one",
     "run_study",
     "scheduled_rate",
