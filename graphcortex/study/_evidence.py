@@ -152,10 +152,10 @@ def seeds_to_decide(evidence: Evidence, family: int, rules: Rules) -> int | None
     if two_sided:
         powers.append(lambda k: power_equivalence(k, margin, evidence.sd, alpha=alpha))
     try:
-        found = [seeds_needed(power, power=rules.power, start=2, maximum=_MOST_SEEDS) for power in powers]
+        found = [seeds_needed(power, power=rules.power, start=least, maximum=_MOST_SEEDS) for power in powers]
     except ValueError:
         return None
-    return _with_losses(max(least, *found), evidence)
+    return _with_losses(max(found), evidence)
 
 
 def _with_losses(pairs: int, evidence: Evidence) -> int:

@@ -8,7 +8,15 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from graphcortex.study import CLAIMS, PUBLISHED_VARIANTS, ClaimsTable, evaluate_claims
+from graphcortex.study import (
+    CLAIMS,
+    PUBLISHED_VARIANTS,
+    ClaimsTable,
+    compare_variants,
+    evaluate_claims,
+    run_study,
+)
+from tests.study._small import SmallConfig
 
 BY_NAME = {claim.name: claim for claim in CLAIMS}
 NAMES = [str(variant) for variant in PUBLISHED_VARIANTS]
@@ -310,6 +318,27 @@ def test_the_table_as_a_frame_and_as_text():
     assert "  holds      6_6_2, corrected, free, go_nogo: " in text
     assert "6_6_2, corrected, both, go_nogo" in text
     assert max(map(len, text.splitlines())) <= 120
+
+
+def test_the_runs_of_a_study_can_be_judged(tmp_path):
+    config = SmallConfig(
+        field=("small",),
+        tasks=("go_nogo",),
+        variants=("W*D*C", "W!D*C", "W"),
+        seeds=2,
+        epochs=1,
+        recurrence=("free", "nonnegative"),
+        threads=1,
+        out=tmp_path / "study",
+    )
+    runs = run_study(config, progress=False).runs
+    table = evaluate_claims(runs, resamples=50)
+    places = [(f.claim, f.connectome, f.protocol, f.recurrence, f.task) for f in table]
+    assert ("identity of neurons", "small", "published", "free", "go_nogo") in places
+    assert ("positive only", "small", "published", "both", "go_nogo") in places
+    assert {finding.verdict for finding in table} <= {"undecided", "fails"}
+    compared = compare_variants(runs, "W*D*C", ["W!D*C", "W"], "entropy")
+    assert list(compared["n"] + compared["dropped"]) == [2] * 4
 
 
 # --- by chance
