@@ -4,15 +4,15 @@ import math
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
+from graphcortex._random import derive_seed
 from graphcortex.kernels import complete_edge_index
 from graphcortex.metrics import learned_graph_metrics
-from graphcortex.study import METRICS, RunKey, RunResult, Variant, initial_weights, run_one
+from graphcortex.study import METRICS, Protocol, RunKey, RunResult, Variant, initial_weights, run_one
 from graphcortex.study import run as module
-from graphcortex.tasks import get_task
+from graphcortex.tasks import Trials, get_task
 from tests.study._small import SHORT, connectome
 
 GRAPH = connectome(16)
@@ -32,6 +32,10 @@ def same(a: RunResult, b: RunResult) -> bool:
     )
 
 
+def drawn(key: RunKey, protocol: Protocol, split: str = "train") -> Trials:
+    return module.draw_trials(get_task(key.task), key, protocol, split, device="cpu")
+
+
 @pytest.fixture(scope="module")
 def result() -> RunResult:
     return run_one(GRAPH, KEY, SHORT)
@@ -39,7 +43,7 @@ def result() -> RunResult:
 
 def test_a_run_is_a_pure_function_of_its_arguments(result):
     torch.manual_seed(3)
-    module.shared_trials.cache_clear()
+    module._drawn.cache_clear()
     assert same(result, run_one(connectome(16), KEY, SHORT))
     assert same(result, run_one(GRAPH, KEY, SHORT))
 
@@ -83,19 +87,33 @@ def test_each_number_of_the_protocol_counts(result):
 
 
 def test_the_trials_are_shared_by_all_runs():
-    shared = module.shared_trials("go_nogo", 20, 0, "train", "cpu")
-    assert module.shared_trials("go_nogo", 20, 0, "train", "cpu") is shared
-    for other in (("go_nogo", 20, 0, "test"), ("go_nogo", 20, 1, "train")):
-        assert not torch.equal(module.shared_trials(*other, "cpu").targets, shared.targets)
+    shared = drawn(KEY, SHORT)
+    for other in (replace(KEY, seed=7), replace(KEY, variant="W"), replace(KEY, recurrence="nonnegative")):
+        assert drawn(other, SHORT) is shared
+    assert not torch.equal(drawn(KEY, SHORT, "test").targets, shared.targets[:32])
+    assert not torch.equal(drawn(KEY, replace(SHORT, data_seed=1)).targets, shared.targets)
+    assert torch.equal(
+        shared.inputs, get_task("go_nogo").sample(64, rng=derive_seed("trials", "go_nogo", "train", 0)).inputs
+    )
+
+
+def test_trials_per_seed_are_those_of_all_variants_of_the_seed():
+    per_seed = replace(SHORT, trials="per-seed")
+    one = drawn(KEY, per_seed)
+    assert torch.equal(drawn(replace(KEY, variant="W", recurrence="nonnegative"), per_seed).inputs, one.inputs)
+    for other, split in ((replace(KEY, seed=2), "train"), (KEY, "test")):
+        assert not torch.equal(drawn(other, per_seed, split).targets[:32], one.targets[:32])
+    assert not torch.equal(drawn(KEY, replace(per_seed, data_seed=1)).targets, one.targets)
+    assert not torch.equal(drawn(KEY, SHORT).targets, one.targets)
 
 
 def test_training_and_test_trials_are_as_many_as_the_protocol_says(monkeypatch):
     asked = []
-    monkeypatch.setattr(
-        module, "shared_trials", lambda *a: asked.append(a) or get_task(a[0]).sample(a[1], rng=0, device=a[4])
-    )
-    run_one(GRAPH, KEY, SHORT)
-    assert asked == [("go_nogo", 64, 0, "train", "cpu"), ("go_nogo", 32, 0, "test", "cpu")]
+    monkeypatch.setattr(module, "_drawn", lambda *a: asked.append(a[1]) or a[0].sample(a[1], rng=a[2], device=a[3]))
+    run_one(GRAPH, KEY, replace(SHORT, epochs=1))
+    assert sorted(asked) == [32, 64]
+    run_one(GRAPH, KEY, replace(SHORT, epochs=1, num_validation=20))
+    assert sorted(asked[2:]) == [20, 32, 64]
 
 
 def test_what_a_run_holds(result):
@@ -133,16 +151,45 @@ def test_the_metrics_are_those_of_the_learned_weights(result):
 
 def test_a_run_as_a_row(result):
     row = result.row()
-    assert {name: row[name] for name in ("task", "variant", "recurrence", "seed")} == {
-        "task": "go_nogo",
-        "variant": "W*D*C*",
-        "recurrence": "free",
-        "seed": 1,
-    }
-    assert row["test_accuracy"] == result.history["val_accuracy"].iloc[-1]
-    assert row["diverged_epoch"] is None
+    assert set(row) == {
+        "connectome", "protocol", "recurrence", "task", "variant", "seed", *METRICS,
+        "train_accuracy", "validation_accuracy", "test_accuracy", "epochs", "best_epoch", "diverged_epoch",
+    }  # fmt: skip
+    assert [row[name] for name in list(row)[:6]] == ["synthetic", "published", "free", "go_nogo", "W*D*C*", 1]
+    last = result.history.iloc[-1]
+    assert row["accuracy"] == row["train_accuracy"] == last["accuracy"]
+    assert row["test_accuracy"] == row["validation_accuracy"] == last["val_accuracy"]
+    assert (row["epochs"], row["diverged_epoch"]) == (2, None)
+    assert row["best_epoch"] == result.history["val_loss"].argmin() + 1
     assert {name: row[name] for name in METRICS} == result.metrics
-    assert pd.DataFrame([row]).shape == (1, 6 + 5 + 2 + 4)
+    parts = {f"seconds_{part}": seconds for part, seconds in result.seconds.items()}
+    assert result.times() == {**result.names(), **parts}
+
+
+class Mirrored:
+    """A task of a user's own, under a name that is not in the registry."""
+
+    def __init__(self):
+        self._task = get_task("go_nogo")
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self._task, name)
+
+    def sample(self, *arguments, **options):
+        return self._task.sample(*arguments, **options)
+
+
+def test_a_task_may_be_given_under_any_name():
+    given = run_one(GRAPH, replace(KEY, task="mine"), SHORT, task=Mirrored())
+    assert given.key.task == "mine"
+    assert not torch.equal(given.weights["rnn.edge_weight"], run_one(GRAPH, KEY, SHORT).weights["rnn.edge_weight"]), (
+        "trials are drawn by the name of the task"
+    )
+    assert same(given, run_one(GRAPH, replace(KEY, task="mine"), SHORT, task=Mirrored()))
+    with pytest.raises(ValueError, match="got 'mine'"):
+        run_one(GRAPH, replace(KEY, task="mine"), SHORT)
 
 
 def test_a_run_that_diverges_says_so_and_gives_no_graph():
@@ -154,7 +201,7 @@ def test_a_run_that_diverges_says_so_and_gives_no_graph():
     assert set(result.reasons) == set(METRICS) - {"accuracy"}
     assert all("diverged" in reason for reason in result.reasons.values())
     assert all(math.isnan(result.metrics[name]) for name in METRICS if name != "accuracy")
-    targets = module.shared_trials("go_nogo", 64, 0, "train", "cpu").targets
+    targets = drawn(RunKey("go_nogo", "W"), SHORT).targets
     assert result.accuracy == float(np.mean(targets.numpy() == 0))
 
 
