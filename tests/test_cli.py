@@ -256,7 +256,7 @@ def test_a_variant_that_the_connectome_cannot_serve_is_told(small, capsys, monke
     assert cli.main(["run", *small, "--variants", "WD*C*"]) == 2
     captured = capsys.readouterr()
     assert "Traceback" not in captured.err
-    assert captured.err.splitlines()[-1].startswith("graphcortex: error: C* compares with the anatomy")
+    assert captured.err.splitlines()[-1].startswith("graphcortex: error: WD*C* uses the wiring: expected")
 
 
 def test_a_folder_that_cannot_be_made_is_named(small, capsys, tmp_path):

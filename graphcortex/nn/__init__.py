@@ -16,6 +16,7 @@ from graphcortex.nn.constraints import (
 from graphcortex.nn.ensemble import Ensemble
 from graphcortex.nn.graph_rnn import GraphRNN
 from graphcortex.nn.partitioned import PartitionedClassifier, PartitionedRNN
+from graphcortex.nn.plasticity import Rewiring, StructuralPlasticity
 
 __all__ = [
     "Dale",
@@ -26,6 +27,8 @@ __all__ = [
     "Offset",
     "PartitionedClassifier",
     "PartitionedRNN",
+    "Rewiring",
+    "StructuralPlasticity",
     "TaskClassifier",
     "constrain_dale",
     "constrain_nonnegative",

@@ -16,7 +16,7 @@ from graphcortex.study.fingerprint import fingerprint
 from graphcortex.study.key import RECURRENCE, RunKey
 from graphcortex.study.protocol import FUNCTIONAL, Protocol
 from graphcortex.study.variant import Variant
-from graphcortex.tasks import TASKS
+from graphcortex.tasks import TASKS, check_task_name, get_task
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class StudyConfig:
     """
 
     tasks: tuple[str, ...] = tuple(TASKS)
-    """Tasks to train on."""
+    """Tasks to train on: those of the study, or any of NeuroGym, as in neurogym:ContextDecisionMaking-v0."""
     field: str = "synthetic"
     """Connectome: a MICrONS field such as 6_6_2, or "synthetic" for the embedded default, which needs no download."""
     data_root: Path | None = None
@@ -62,7 +62,8 @@ class StudyConfig:
             if not getattr(self, name):
                 raise ValueError(f"{name} must name at least one, got none.")
         for task in self.tasks:
-            check_choice(task, "tasks", TASKS)
+            check_task_name(task, "tasks")
+            get_task(task)
         for variant in self.variants:
             Variant.parse(variant)
         check_count(self.seeds, "seeds")
@@ -86,7 +87,7 @@ class StudyConfig:
         """Return the runs, seed by seed, so that a study that is stopped has some of every variant."""
         variants = dict.fromkeys(map(Variant.parse, self.variants))
         return [
-            RunKey(task, variant, self.recurrence, seed)
+            RunKey(task, variant, self.recurrence, seed, self.field)
             for task in dict.fromkeys(self.tasks)
             for seed in range(self.seeds)
             for variant in variants

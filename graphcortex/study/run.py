@@ -22,7 +22,7 @@ from graphcortex.study.checkpoint import Checkpoint
 from graphcortex.study.fingerprint import fingerprint
 from graphcortex.study.key import RunKey
 from graphcortex.study.logs import Log
-from graphcortex.study.protocol import Protocol
+from graphcortex.study.protocol import SMALL_WORLD_NULLS, Protocol
 from graphcortex.study.training import Training, evaluate, run_epoch
 from graphcortex.tasks import Task, Trials, get_task
 
@@ -211,6 +211,8 @@ def finish_run(connectome: Connectome, run: Run) -> RunResult:
         weights["rnn.edge_weight"],
         connectome.num_neurons,
         quantile=protocol.quantile,
+        over="pairs",
+        null=SMALL_WORLD_NULLS[protocol.small_world_null],
         num_nulls=protocol.num_nulls,
         rng=0,
     )

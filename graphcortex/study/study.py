@@ -15,13 +15,14 @@ from torch_geometric.data import Data
 from tqdm import tqdm
 
 from graphcortex.data import Connectome
-from graphcortex.kernels import complete_edge_index
 from graphcortex.metrics import Summary, summary
 from graphcortex.study.config import StudyConfig
 from graphcortex.study.key import RunKey
+from graphcortex.study.possible import check_possible
 from graphcortex.study.run import run_one
 from graphcortex.study.store import Store, write_text
 from graphcortex.study.table import format_table, summarize
+from graphcortex.study.wiring import network_edges
 
 _ONE_THREAD_BELOW = 200  # neurons; two threads take as long as one there, and on a busy machine many times as long
 
@@ -56,13 +57,13 @@ class StudyResults:
         return pd.concat(parts, ignore_index=True)
 
     def learned_graph(self, key: RunKey) -> Data:
-        """Return what one run learned, as a plain graph of all pairs of neurons.
+        """Return what one run learned, as a plain graph of the edges of its network: all pairs of neurons, or its synapses.
 
         Returns:
-            ``edge_index`` ``(2, N * N)``, ``edge_weight`` ``(N * N,)``, ``pos`` ``(N, 3)`` in um and ``num_nodes``.
+            ``edge_index`` ``(2, E)``, ``edge_weight`` ``(E,)``, ``pos`` ``(N, 3)`` in um and ``num_nodes``.
         """
         weight, num_nodes = self.store.load(key).weights["rnn.edge_weight"], self.connectome.num_neurons
-        edge_index = complete_edge_index(num_nodes)
+        edge_index = network_edges(self.connectome, key.variant, seed=key.seed)
         return Data(edge_index=edge_index, edge_weight=weight, pos=self.connectome.pos, num_nodes=num_nodes)
 
     def summary(self, key: RunKey, **options: Any) -> Summary:
@@ -100,6 +101,8 @@ def run_study(config: StudyConfig, *, progress: bool = True) -> StudyResults:
     connectome = config.load_connectome()
     store = Store(config.out, config.settings(connectome), overwrite=config.overwrite)
     keys = config.run_keys()
+    for variant in dict.fromkeys(key.variant for key in keys):
+        check_possible(connectome, variant, config.protocol)
     missing = [key for key in keys if key not in store]
     num_epochs = len(missing) * config.epochs
     bar = tqdm(total=num_epochs, unit="epoch", disable=not progress or not missing, file=sys.stderr)

@@ -30,7 +30,7 @@ def write_figures(results: StudyResults, *, suffix: str = ".png") -> list[Path]:
     """
     files = []
     for name in dict.fromkeys(results.config.tasks):
-        folder = results.folder / "figures" / name / results.config.recurrence
+        folder = results.folder / "figures" / name.replace(":", "=") / results.config.recurrence
         task = get_task(name)
         levels = {"chance": task.chance, "floor": task.floor, "ceiling": task.ceiling}
         curves = plot_learning_curves(

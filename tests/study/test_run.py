@@ -220,3 +220,17 @@ def test_slugs_of_keys_are_distinct():
 def test_bad_keys_are_refused(parts):
     with pytest.raises(ValueError, match=r"must .*got"):
         RunKey(*parts)
+
+
+def test_the_key_of_a_task_of_neurogym_goes_to_a_slug_and_back():
+    key = RunKey("neurogym:yang19.go-v0", "W*D*C", "nonnegative", 3)
+    assert ":" not in key.slug
+    assert RunKey.from_slug(key.slug) == key
+
+
+def test_a_run_on_a_task_of_neurogym():
+    pytest.importorskip("neurogym", reason="NeuroGym is not installed: pip install 'graphcortex[neurogym]'")
+    key = RunKey("neurogym:GoNogo-v0", "W")
+    one, again = (run_one(GRAPH, key, SHORT) for _ in range(2))
+    assert same(one, again)
+    assert 0 <= one.accuracy <= 1

@@ -54,7 +54,7 @@ def test_every_figure_is_written_where_it_is_said(results):
 def test_other_formats(results, suffix, start, monkeypatch):
     monkeypatch.setattr(type(results.config), "run_keys", lambda self: [])  # learning curves alone
     monkeypatch.setattr(StudyResults, "history", lambda self, task: history)
-    history = results.store.load(RunKey("go_nogo", "WD")).history.assign(variant="WD", seed=0)
+    history = results.store.load(RunKey("go_nogo", "WD", connectome="tiny")).history.assign(variant="WD", seed=0)
     files = write_figures(results, suffix=suffix)
     assert [path.suffix for path in files] == [suffix] * 2
     assert all(path.read_bytes().startswith(start) for path in files)
