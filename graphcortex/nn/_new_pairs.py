@@ -67,7 +67,7 @@ def _from_all(count, taken, num_nodes, pos, length_scale, generator) -> torch.Te
 
 def _by_proposals(count, taken, num_nodes, pos, length_scale, generator) -> torch.Tensor:
     # Pairs proposed alike and kept with probability exp(-d / scale): in their order, without repeats, these are the same draws.
-    found = taken.new_empty(0)
+    taken, found = taken.sort().values, taken.new_empty(0)
     size = max(4 * count, FEWEST_PROPOSALS)
     for _ in range(MOST_ROUNDS):
         if found.numel() >= count:
@@ -78,7 +78,10 @@ def _by_proposals(count, taken, num_nodes, pos, length_scale, generator) -> torc
             kept = (-torch.linalg.vector_norm(ends, dim=1) / length_scale).exp()
             chance = torch.rand(size, generator=generator, device=taken.device, dtype=torch.float64)
             proposed = proposed[chance < kept]
-        found = _first_of_each(torch.cat([found, proposed[~torch.isin(proposed, taken)]]))
+        if taken.numel():
+            place = torch.searchsorted(taken, proposed).clamp_max(taken.numel() - 1)
+            proposed = proposed[taken[place] != proposed]
+        found = _first_of_each(torch.cat([found, proposed]))
     raise ValueError(
         f"{count} new pairs must be within reach, got {found.numel()} of {MOST_ROUNDS * size:,} proposals; take a larger length "
         f"scale than {length_scale}, or fewer edges at once."

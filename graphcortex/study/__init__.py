@@ -4,18 +4,21 @@ from graphcortex.study.assemble import build_network, build_penalties, initial_w
 from graphcortex.study.checkpoint import Checkpoint, CheckpointError
 from graphcortex.study.claims import CLAIMS, Claim, evaluate_claims
 from graphcortex.study.claims_table import ClaimsTable, Finding
-from graphcortex.study.config import StudyConfig
+from graphcortex.study.config import StudyConfig, run_study
+from graphcortex.study.engines import Dask, Engine, EngineError, InProcess, Processes
 from graphcortex.study.ensemble import group_keys, run_ensemble
+from graphcortex.study.failure import Failure
 from graphcortex.study.key import RECURRENCE, RunKey
 from graphcortex.study.lengths import edge_lengths
 from graphcortex.study.logs import csv_log, tensorboard_log
 from graphcortex.study.optimizers import KerasAdam, make_optimizer, scheduled_rate
 from graphcortex.study.possible import check_possible
 from graphcortex.study.protocol import CORRECTIONS, Protocol
+from graphcortex.study.results import StudyResults
 from graphcortex.study.run import METRICS, RunResult, run_one
 from graphcortex.study.statistics import aligned_rank_model, compare_variants
 from graphcortex.study.store import Store, StoreError
-from graphcortex.study.study import StudyResults, run_study
+from graphcortex.study.study import Study, load_results, load_study
 from graphcortex.study.table import format_table, paper_results, summarize
 from graphcortex.study.training import Training, evaluate, train
 from graphcortex.study.variant import PUBLISHED_VARIANTS, Variant, factorial
@@ -31,13 +34,20 @@ __all__ = [
     "CheckpointError",
     "Claim",
     "ClaimsTable",
+    "Dask",
+    "Engine",
+    "EngineError",
+    "Failure",
     "Finding",
+    "InProcess",
     "KerasAdam",
+    "Processes",
     "Protocol",
     "RunKey",
     "RunResult",
     "Store",
     "StoreError",
+    "Study",
     "StudyConfig",
     "StudyResults",
     "Training",
@@ -55,6 +65,8 @@ __all__ = [
     "format_table",
     "group_keys",
     "initial_weights",
+    "load_results",
+    "load_study",
     "make_optimizer",
     "network_edges",
     "paper_results",

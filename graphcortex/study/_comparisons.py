@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from graphcortex.study.statistics.compare import FRACTIONS, values_of
+from graphcortex.study.statistics.compare import FRACTIONS, PAIRING, values_of
 from graphcortex.study.variant import Variant
 
 Effects = Mapping[str, float]
@@ -22,7 +22,8 @@ class Comparison:
     Attributes:
         compared: What is subtracted from what, in words.
         metric: Of which column, or ``"diverged"``.
-        expected: ``"greater"`` than 0, ``"different"`` from 0, ``"equivalent"`` to 0, or ``"rare"`` (a share, of zeros and ones).
+        expected: ``"greater"`` than 0, ``"different"`` from 0, ``"no less"`` than 0 (by what matters), or ``"rare"`` (a share, of
+            zeros and ones).
         smallest_effect: Smallest difference of interest; of ``"rare"``, the greatest share that is rare.
         differences: One per pair, shape ``(n,)``; NaN where a run has no value.
         bounds: The least and the greatest difference there can be; None without bounds.
@@ -89,45 +90,30 @@ def learned_graphs(runs: pd.DataFrame, effects: Effects, floors: Mapping[str, fl
 def positive_only(runs: pd.DataFrame, effects: Effects, floors: Mapping[str, float]) -> list[Comparison]:
     """Ask of each variant of ``W*`` with non-negative recurrence: does it finish, beat the floor, do as well as free recurrence?"""
     arms = {
-        arm: _wide(runs[runs["recurrence"] == arm] if "recurrence" in runs.columns else runs[:0], "accuracy")
-        for arm in ("nonnegative", "free")
+        arm: runs[runs["recurrence"] == arm] if "recurrence" in runs else runs[:0] for arm in ("nonnegative", "free")
     }
-    positive, told = arms["nonnegative"], {"metric": "accuracy", "smallest_effect": effects["accuracy"]}
+    positive, free = (_wide(arm, "accuracy") for arm in arms.values())
+    told = {"metric": "accuracy", "smallest_effect": effects["accuracy"], "bounds": (-1.0, 1.0)}
     names = [name for name in positive.columns if _plain(name) and Variant.parse(name).weights == "W*"]
     if not names:
         missing = "no variant of W* has runs with non-negative recurrence"
-        return [
-            Comparison("nonnegative - free", expected="equivalent", differences=np.empty(0), missing=missing, **told)
-        ]
-    task = str(runs["task"].iloc[0]) if "task" in runs.columns else ""
+        compared, nothing = "nonnegative - free", np.empty(0)
+        return [Comparison(compared, expected="no less", differences=nothing, missing=missing, **told)]
+    task = str(runs["task"].iloc[0]) if "task" in runs else ""
+    floor = floors.get(task, np.nan)
+    unknown = f"the floor of the task {task!r} is not known, give floors" if np.isnan(floor) else ""
     found = []
     for name in names:
-        values = positive[name]
-        found.append(
-            Comparison(
-                f"share of nonnegative {name} that diverged",
-                "diverged",
-                "rare",
-                effects["diverged"],
-                values[_there(runs, name, values)].isna().to_numpy(float),
-            )
-        )
-        floor = floors.get(task)
-        unknown = "" if floor is not None else f"the floor of the task {task!r} is not known: give floors"
-        above = np.empty(0) if floor is None else (values - floor).to_numpy()
+        diverged = values_of(arms["nonnegative"], name, "accuracy").isna().to_numpy(float)
+        compared = f"share of nonnegative {name} that diverged"
+        found.append(Comparison(compared, "diverged", "rare", effects["diverged"], diverged, (0.0, 1.0)))
+        above = (positive[name] - floor).to_numpy()
         compared = f"nonnegative {name} - best trivial strategy"
-        found.append(
-            Comparison(compared, expected="greater", differences=above, bounds=(-1.0, 1.0), missing=unknown, **told)
-        )
-        compared = f"nonnegative {name} - free {name}"
-        alone = "" if name in arms["free"] else f"{name} has no runs with free recurrence"
-        first, second = (None, None) if alone else values.align(arms["free"][name], join="outer")
-        differences = np.empty(0) if alone else (first - second).to_numpy()
-        found.append(
-            Comparison(
-                compared, expected="equivalent", differences=differences, bounds=(-1.0, 1.0), missing=alone, **told
-            )
-        )
+        found.append(Comparison(compared, expected="greater", differences=above, missing=unknown, **told))
+        alone = "" if name in free.columns else f"{name} has no runs with free recurrence"
+        first, second = positive[name].align(positive[name] if alone else free[name], join="outer")
+        compared, between = f"nonnegative {name} - free {name}", (first - second).to_numpy()
+        found.append(Comparison(compared, expected="no less", differences=between, missing=alone, **told))
     return found
 
 
@@ -140,13 +126,10 @@ def renamed(runs: pd.DataFrame, effects: Effects, floors: Mapping[str, float]) -
 def _wide(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Return a row per seed and a column per variant; NaN where a run diverged, is missing or has no finite value."""
     names = list(dict.fromkeys(runs["variant"].astype(str)))
-    wide = pd.DataFrame({name: values_of(runs, name, metric) for name in names})
+    # Within a group the arm of the recurrence is one, or is what is compared.
+    over = [column for column in PAIRING if column != "recurrence"]
+    wide = pd.DataFrame({name: values_of(runs, name, metric, over=over) for name in names})
     return wide.replace([np.inf, -np.inf], np.nan)
-
-
-def _there(runs: pd.DataFrame, name: str, values: pd.Series) -> np.ndarray:
-    part = runs[(runs["variant"].astype(str) == name) & (runs["recurrence"] == "nonnegative")]
-    return values.index.isin(values_of(part, name, "accuracy").index)
 
 
 def _plain(name: str) -> bool:

@@ -72,9 +72,11 @@ def gather(comparison: Comparison, rules: Rules, seed: int) -> Evidence:
     if comparison.expected == "greater":
         p_for = sign_flip_test(d, alternative="greater", **options).p
         p_against = sign_flip_test(d, shift=margin, alternative="less", **options).p
+    elif comparison.expected == "different":
+        p_for, p_against = sign_flip_test(d, **options).p, tost_paired(d, margin=margin).p
     else:
-        differs, alike = sign_flip_test(d, **options).p, tost_paired(d, margin=margin).p
-        p_for, p_against = (differs, alike) if comparison.expected == "different" else (alike, differs)
+        p_for = sign_flip_test(d, shift=-margin, alternative="greater", **options).p
+        p_against = sign_flip_test(d, alternative="less", **options).p
     return Evidence(comparison, effect, sd, p_for, p_against)
 
 
@@ -103,27 +105,25 @@ def decide(
     needed = seeds_to_decide(evidence, family, rules)
     if n < rules.minimum_pairs:
         return UNDECIDED, needed, f"{n} pairs are too few, at least {rules.minimum_pairs} are due{_about(needed)}."
-    large = value >= margin if comparison.expected == "greater" else abs(value) >= margin
+    large = {"greater": value, "no less": -value}.get(comparison.expected, abs(value)) >= margin
     shown = {
         "greater": (p_for <= rules.alpha and large, p_against <= rules.alpha),
         "different": (p_for <= rules.alpha and large, p_against <= rules.alpha),
-        "equivalent": (p_for <= rules.alpha, p_against <= rules.alpha and large),
+        "no less": (p_for <= rules.alpha, p_against <= rules.alpha and large),
         "rare": (p_for <= rules.alpha, p_against <= rules.alpha),
     }[comparison.expected]
     words = {
-        "greater": (f"is above 0, by {margin:.3g} or more", f"is shown to be less than {margin:.3g}"),
-        "different": (f"is not 0, by {margin:.3g} or more", f"is shown to lie within {margin:.3g} of 0"),
-        "equivalent": (f"is shown to lie within {margin:.3g} of 0", f"is not 0, by {margin:.3g} or more"),
-        "rare": (f"is shown to be below {margin:.3g}", f"is shown to be above {margin:.3g}"),
+        "greater": (f"to be above 0, and {margin:.3g} or more", f"to be less than {margin:.3g}"),
+        "different": (f"to differ from 0, and by {margin:.3g} or more", f"to lie within {margin:.3g} of 0"),
+        "no less": (f"to be above -{margin:.3g}", f"to be below 0, and -{margin:.3g} or less"),
+        "rare": (f"to be less than {margin:.3g}", f"to be more than {margin:.3g}"),
     }[comparison.expected]
+    chances = (f"{words[0]} (p = {p_for:.2g})", f"{words[1]} (p = {p_against:.2g})")
     if shown[0]:
-        return HOLDS, None, f"it is {value:.3g}, which {words[0]} (p = {p_for:.2g})."
+        return HOLDS, None, f"it is {value:.3g}, shown {chances[0]}."
     if shown[1]:
-        return FAILS, None, f"it is {value:.3g}, which {words[1]} (p = {p_against:.2g})."
-    why = (
-        f"it is {value:.3g}: neither that it {words[0]} (p = {p_for:.2g}), nor that it {words[1]} (p = {p_against:.2g})"
-    )
-    return UNDECIDED, needed, f"{why}{_about(needed)}."
+        return FAILS, None, f"it is {value:.3g}, shown {chances[1]}."
+    return UNDECIDED, needed, f"it is {value:.3g}, shown neither {chances[0]} nor {chances[1]}{_about(needed)}."
 
 
 def seeds_to_decide(evidence: Evidence, family: int, rules: Rules) -> int | None:
@@ -140,11 +140,11 @@ def seeds_to_decide(evidence: Evidence, family: int, rules: Rules) -> int | None
         return max(n + 1, math.ceil(math.log(alpha) / math.log1p(-margin)))
     if not evidence.sd >= 0:
         return None
-    two_sided = comparison.expected != "greater"
+    two_sided = comparison.expected == "different"
     least = max(rules.minimum_pairs, math.ceil(math.log2(1 / alpha)) + two_sided, n + 1)
     if evidence.sd <= 1e-12 * margin:
         return _with_losses(least, evidence)
-    distance = abs(effect.value) if two_sided else effect.value
+    distance = {"greater": effect.value, "no less": -effect.value}.get(comparison.expected, abs(effect.value))
     gap = min(margin, max(abs(distance), abs(margin - distance)))
     side = "two-sided" if two_sided else "greater"
     powers: list[Callable[[int], float]] = [lambda k: power_paired(k, gap, evidence.sd, alpha=alpha, alternative=side)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -20,6 +21,7 @@ from graphcortex.study.statistics import holm
 from graphcortex.study.statistics.compare import check_columns, groups_of
 from graphcortex.tasks import TASKS, get_task
 
+_IN_BRACKETS = re.compile(r" \(.*?\)")
 _WHERE = ("connectome", "protocol", "recurrence", "task")
 
 
@@ -74,7 +76,7 @@ CLAIMS = (
     Claim(
         "positive only",
         "With recurrent weights that are never negative, networks that start from W* still train, beat the best trivial "
-        "strategy, and are as accurate as with free weights.",
+        "strategy, and are as accurate as with free weights, or more.",
         ("accuracy",),
         MappingProxyType({"accuracy": 0.02, "diverged": 0.2}),
         _comparisons.positive_only,
@@ -104,11 +106,12 @@ def evaluate_claims(
 ) -> ClaimsTable:
     """Judge claims by a table of runs, for each connectome, protocol, recurrence and task.
 
-    Each comparison is tested twice on differences paired by seed: for what the claim expects (above 0, by sign flips, or within the
-    smallest effect of interest, by an equivalence test) and against it (below the smallest effect, or not 0). Both families of
-    p-values, those of all comparisons of one claim under one protocol, are corrected by Holm. A comparison holds if the first is
-    significant and the effect is at least the smallest of interest, fails if the second is, and is undecided otherwise. A
-    claim holds if all of its comparisons hold, and fails if one fails.
+    Each comparison is tested twice on differences paired by seed, for what the claim expects and for its opposite: above 0
+    against below the smallest effect of interest; different from 0 against equivalent to 0, within that effect; no less than 0
+    by that effect against below 0. Equivalence is tested by two one-sided t tests, all else by sign flips, shares by the
+    binomial. Both families of p-values, those of all comparisons of one claim under one protocol, are corrected by Holm. A
+    comparison holds if the first is significant and a difference that is claimed is at least the smallest of interest, fails
+    if the second is (likewise), and is undecided otherwise. A claim holds if all of its comparisons hold, and fails if one fails.
 
     Args:
         runs: A row per run: ``variant``, ``seed``, the metrics of the claims, and where there are several ``connectome``,
@@ -132,7 +135,7 @@ def evaluate_claims(
         >>> table = pd.DataFrame({"variant": ["W*D*C"] * 8 + ["W!D*C"] * 8, "seed": [*range(8)] * 2, "accuracy": 0.9})
         >>> finding = evaluate_claims(table, [CLAIMS[4]]).findings[0]
         >>> finding.verdict, finding.reason
-        ('fails', 'it is 0, which is shown to lie within 0.02 of 0 (p = 0.0039).')
+        ('fails', 'it is 0, shown to lie within 0.02 of 0 (p = 0.0039).')
     """
     check_columns(runs, list(dict.fromkeys(["variant", "seed", *(m for claim in claims for m in claim.metrics)])))
     if not 0 < check_number(alpha, "alpha") < 0.5:
@@ -210,5 +213,6 @@ def _combine(parts: list[Finding]) -> Finding:
     else:
         verdict, decisive = HOLDS, max(holding, key=lambda part: part.p)
         words = f"all {len(parts)} comparisons hold; the least sure"
-    reason = decisive.reason if len(parts) == 1 else f"{words}, {decisive.compared}: {decisive.reason}"
+    compared = _IN_BRACKETS.sub("", decisive.compared)
+    reason = decisive.reason if len(parts) == 1 else f"{words}, {compared}: {decisive.reason}"
     return replace(decisive, verdict=verdict, reason=reason, comparisons=tuple(parts))

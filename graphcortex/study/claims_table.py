@@ -21,7 +21,7 @@ class Finding:
         verdict: ``"holds"``, ``"fails"`` or ``"undecided"``.
         compared: What was compared; of a claim, the comparison that decided.
         metric: In which metric.
-        expected: What the claim expects of it: ``"greater"`` or ``"different"`` than 0, ``"equivalent"`` to 0, or ``"rare"``.
+        expected: What the claim expects of it: ``"greater"`` or ``"different"`` than 0, ``"no less"``, or ``"rare"``.
         smallest_effect: Smallest effect of interest, in the unit of the metric.
         effect: Mean of the paired differences (of ``"rare"``, a share).
         low: Lower end of its 95 % interval.

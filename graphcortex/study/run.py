@@ -45,7 +45,7 @@ class RunResult:
         diverged_epoch: First epoch after which the recurrent weights were not finite, or None.
         seconds: Time of each part: ``build``, ``train``, ``evaluate``, ``metrics``.
         history: A row per epoch, see :func:`graphcortex.study.training.train`.
-        weights: Parameters by name, and ``initial_edge_weight``; where not all pairs are connected also ``edge_index`` and
+        weights: Parameters by name, and ``initial_edge_weight``; where not all pairs are connected also ``rnn.edge_index`` and
             ``initial_edge_index``, which differ where edges moved. On the CPU.
     """
 
@@ -222,7 +222,7 @@ def finish_run(connectome: Connectome, run: Run) -> RunResult:
         rng=0,
     )
     if not model.rnn.structure.is_dense_view:
-        weights["edge_index"] = model.rnn.edge_index.cpu()
+        weights["rnn.edge_index"] = model.rnn.edge_index.cpu()
     return RunResult(
         key=key,
         metrics={"accuracy": accuracy, **learned.values()},

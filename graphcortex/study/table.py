@@ -32,6 +32,7 @@ BOUNDS = MappingProxyType(
 """The least and the greatest value that each metric can have; the entropy is that of 100 points."""
 
 _KEYS = [*GROUP, "metric"]
+_NUMBERS = ("mean", "ci95_low", "ci95_high", "sd", "runs", "diverged")
 _ROUNDING = 1e-9
 _PAPER = {"connectome": "6_6_2", "protocol": "published"}
 _HEADINGS = {"small_worldness": "small-world", "entropy": "entropy (bit)"}
@@ -132,7 +133,7 @@ def summarize(runs: pd.DataFrame, *, compare_with_paper: bool = False) -> pd.Dat
                     "diverged": int(group["diverged_epoch"].notna().sum()),
                 }
             )
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows, columns=None if rows else [*_KEYS, *_NUMBERS])
     if compare_with_paper:
         paper = paper_results().rename(
             columns={"mean": "paper_mean", "ci95_low": "paper_low", "ci95_high": "paper_high"}
@@ -180,9 +181,8 @@ def format_table(table: pd.DataFrame) -> str:
     blocks = []
     several = len(table[["connectome", "protocol"]].drop_duplicates()) > 1
     for (connectome, protocol, recurrence, name), group in table.groupby(_KEYS[:4], sort=False):
-        task = get_task(name)
-        title = f"{name}, {recurrence} recurrence (chance {task.chance:.3g}, best trivial strategy {task.floor:.3g}, "
-        lines = [(f"{connectome}, {protocol}: " if several else "") + f"{title}ceiling {task.ceiling:.3g})"]
+        title = f"{name}, {recurrence} recurrence{_levels(name)}"
+        lines = [(f"{connectome}, {protocol}: " if several else "") + title]
         rows = [("", [_HEADINGS.get(metric, metric) for metric in METRICS], "runs", "")]
         for variant, cells in group.groupby("variant", sort=False):
             cells = cells.set_index("metric")
@@ -198,6 +198,14 @@ def format_table(table: pd.DataFrame) -> str:
             lines.append(line + (f"{runs:>6}{note}" if runs else ""))
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
+
+
+def _levels(name: str) -> str:
+    try:
+        task = get_task(name)
+    except ValueError:  # a task of the user's own
+        return ""
+    return f" (chance {task.chance:.3g}, best trivial strategy {task.floor:.3g}, ceiling {task.ceiling:.3g})"
 
 
 def _texts(cells: pd.DataFrame, mean: str, ends: str) -> list[str]:

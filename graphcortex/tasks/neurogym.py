@@ -66,7 +66,7 @@ class NeuroGym:
     """
 
     env_id: str
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     period: str | None = None
     num_steps: int | None = None
     answers: tuple[int, ...] | None = None

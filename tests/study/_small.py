@@ -57,9 +57,8 @@ def lengths(graph: Connectome, variant: str, protocol: Protocol | str = "publish
 class SmallConfig(StudyConfig):
     """A study of a small connectome under a short protocol; all else is that of any study."""
 
-    @property
-    def protocol(self) -> Protocol:
-        return replace(SHORT, epochs=self.epochs, functional=self.functional)
+    def protocols(self) -> dict[str, Protocol]:
+        return dict.fromkeys(self.protocol, replace(SHORT, epochs=self.epochs, functional=self.functional))
 
-    def load_connectome(self) -> Connectome:
-        return connectome(12)
+    def load_connectomes(self) -> dict[str, Connectome]:
+        return {name: connectome(12) for name in self.field}

@@ -166,6 +166,32 @@ def test_a_run_as_a_row(result):
     assert result.times() == {**result.names(), **parts}
 
 
+class Mirrored:
+    """A task of a user's own, under a name that is not in the registry."""
+
+    def __init__(self):
+        self._task = get_task("go_nogo")
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self._task, name)
+
+    def sample(self, *arguments, **options):
+        return self._task.sample(*arguments, **options)
+
+
+def test_a_task_may_be_given_under_any_name():
+    given = run_one(GRAPH, replace(KEY, task="mine"), SHORT, task=Mirrored())
+    assert given.key.task == "mine"
+    assert not torch.equal(given.weights["rnn.edge_weight"], run_one(GRAPH, KEY, SHORT).weights["rnn.edge_weight"]), (
+        "trials are drawn by the name of the task"
+    )
+    assert same(given, run_one(GRAPH, replace(KEY, task="mine"), SHORT, task=Mirrored()))
+    with pytest.raises(ValueError, match="got 'mine'"):
+        run_one(GRAPH, replace(KEY, task="mine"), SHORT)
+
+
 def test_a_run_that_diverges_says_so_and_gives_no_graph():
     """A learning rate beyond all measure sends the weights to infinity within the first epoch."""
     result = run_one(GRAPH, RunKey("go_nogo", "W"), replace(SHORT, learning_rate=1e30, epochs=6))

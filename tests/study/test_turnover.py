@@ -25,8 +25,8 @@ def pairs(edge_index: torch.Tensor) -> set[tuple[int, int]]:
 
 def test_no_plasticity_moves_no_edge():
     result = run_one(GRAPH, KEY, SHORT)
-    assert torch.equal(result.weights["edge_index"], result.weights["initial_edge_index"])
-    assert pairs(result.weights["edge_index"]) == pairs(GRAPH.synapses.edge_index)
+    assert torch.equal(result.weights["rnn.edge_index"], result.weights["initial_edge_index"])
+    assert pairs(result.weights["rnn.edge_index"]) == pairs(GRAPH.synapses.edge_index)
 
 
 def test_a_share_of_the_edges_moves_after_each_epoch_but_the_last():
@@ -71,7 +71,9 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
 def test_each_part_of_a_protocol_that_is_about_plasticity_counts(change):
     base = replace(SET, learning_rate=0.05)
-    one, other = (run_one(GRAPH, KEY, protocol).weights["edge_index"] for protocol in (base, replace(base, **change)))
+    one, other = (
+        run_one(GRAPH, KEY, protocol).weights["rnn.edge_index"] for protocol in (base, replace(base, **change))
+    )
     assert pairs(one) != pairs(other)
 
 
@@ -85,8 +87,8 @@ def test_regrowth_by_distance_grows_shorter_edges():
             weights = run_one(
                 GRAPH, replace(KEY, seed=seed), replace(SET, epochs=2, num_nulls=1, regrowth=regrowth)
             ).weights
-            new = (weights["edge_index"] != weights["initial_edge_index"]).any(0)
-            lengths.append(edge_length(weights["edge_index"][:, new], pos))
+            new = (weights["rnn.edge_index"] != weights["initial_edge_index"]).any(0)
+            lengths.append(edge_length(weights["rnn.edge_index"][:, new], pos))
         return float(torch.cat(lengths).mean())
 
     assert grown("distance") < 0.9 * grown("random")
@@ -131,10 +133,10 @@ def test_the_best_epoch_comes_back_with_its_edges():
 def test_members_of_an_ensemble_grow_edges_of_their_own():
     keys = [replace(KEY, seed=seed) for seed in (1, 2)]
     found = run_ensemble(GRAPH, keys, SET)
-    assert not torch.equal(*(result.weights["edge_index"] for result in found))
+    assert not torch.equal(*(result.weights["rnn.edge_index"] for result in found))
     for result in found:
         alone = run_one(GRAPH, result.key, SET)
-        assert torch.equal(result.weights["edge_index"], alone.weights["edge_index"])
+        assert torch.equal(result.weights["rnn.edge_index"], alone.weights["rnn.edge_index"])
         torch.testing.assert_close(
             result.weights["rnn.edge_weight"], alone.weights["rnn.edge_weight"], rtol=1e-3, atol=1e-5
         )

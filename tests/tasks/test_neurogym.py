@@ -138,6 +138,7 @@ def test_a_task_can_be_pickled_and_compared():
     task = NeuroGym("GoNogo-v0", {"dt": 50})
     again = pickle.loads(pickle.dumps(task))
     assert task == again != NeuroGym("GoNogo-v0")
+    assert hash(task) == hash(again)
     assert torch.equal(task.sample(5, rng=1).inputs, again.sample(5, rng=1).inputs)
 
 

@@ -124,7 +124,8 @@ def values_of(runs: pd.DataFrame, variant: str, metric: str, *, over: Sequence[s
     keys = [column for column in over if column in part.columns]
     values.index = pd.MultiIndex.from_frame(part[keys])
     if values.index.has_duplicates:
-        twice = dict(zip(keys, values.index[values.index.duplicated()][0], strict=True))
+        first = values.index[values.index.duplicated()][0]
+        twice = ", ".join(f"{key} {value}" for key, value in zip(keys, first, strict=True))
         raise ValueError(
             f"each run must be there once: variant {variant} has several runs at {twice}; drop duplicates."
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.stats
+from scipy.special import stdtr, stdtrit
 
 from graphcortex._checks import check_number
 from graphcortex.study.statistics._samples import as_differences, as_sample, check_level
@@ -124,9 +124,8 @@ def _told(margin: float, alpha: float, method: str, n: int | tuple[int, int], dr
 
 
 def _from_t(value: float, error: float, df: float, told: dict[str, Any]) -> Equivalence:
-    t = scipy.stats.t(df)
-    p = max(t.sf((value + told["margin"]) / error), t.cdf((value - told["margin"]) / error))
-    half = t.isf(told["alpha"]) * error
+    p = stdtr(df, max(-(value + told["margin"]), value - told["margin"]) / error)
+    half = -stdtrit(df, told["alpha"]) * error
     return Equivalence(value=value, p=float(p), interval=(float(value - half), float(value + half)), **told)
 
 
