@@ -17,8 +17,8 @@ import torch
 
 from graphcortex.study import Failure, RunKey, RunResult, Store, StoreError, _files, manifest
 from graphcortex.study import store as module
+from graphcortex.study.fingerprint import fingerprint
 from graphcortex.study.store import write_text
-from graphcortex.study.study import fingerprint
 from tests.study._small import connectome
 
 SETTINGS = {"field": "tiny", "protocols": {"published": {"epochs": 2, "betas": (0.9, 0.999)}}}
