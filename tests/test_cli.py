@@ -105,9 +105,9 @@ def test_run_trains_prints_the_table_and_says_what_it_wrote(small, capsys, tmp_p
         "figures/go_nogo/free/W-space.png",
         "figures/go_nogo/free/learning-curves.png",
         "runs.csv",
-        "runs/go_nogo/W-free-seed0/history.csv",
-        "runs/go_nogo/W-free-seed0/result.json",
-        "runs/go_nogo/W-free-seed0/weights.npz",
+        "runs/synthetic/published/go_nogo/W-free-seed0/history.csv",
+        "runs/synthetic/published/go_nogo/W-free-seed0/result.json",
+        "runs/synthetic/published/go_nogo/W-free-seed0/weights.npz",
         "study.json",
         "table.csv",
     ]

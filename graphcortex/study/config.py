@@ -13,8 +13,8 @@ import torch
 from graphcortex import __version__
 from graphcortex._checks import check_choice, check_count
 from graphcortex.data import Connectome, MicronsFields, SyntheticCortex
+from graphcortex.study.key import RECURRENCE, RunKey
 from graphcortex.study.protocol import FUNCTIONAL, Protocol
-from graphcortex.study.run import RECURRENCE, RunKey
 from graphcortex.study.variant import Variant
 from graphcortex.tasks import TASKS
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
 
 from graphcortex._checks import check_choice, check_count, check_number
 
@@ -13,29 +16,75 @@ FUNCTIONAL = {
 }
 """The relations that shape ``W*``: the study's main form, and its two variations."""
 
+CHOICES = MappingProxyType(
+    {
+        "functional": tuple(FUNCTIONAL),
+        "position_reading": ("reshaped", "true"),
+        "distance_scale": ("published", "mean"),
+        "self_connection_length": ("zero", "shortest"),
+        "normalization": ("source", "both"),
+        "anatomy_normalization": ("source", "both"),
+        "small_world_null": ("published", "density", "degree", "lattice"),
+        "trials": ("shared", "per-seed"),
+        "reported_accuracy": ("training", "test"),
+        "diverged_accuracy": ("chance", "missing"),
+        "interval": ("t", "bounded"),
+        "communicability_method": ("exact-dense", "exact-blocked", "stochastic"),
+        "optimizer": ("keras-adam", "adam", "adamw", "sgd", "rmsprop"),
+        "schedule": ("constant", "cosine", "linear", "step"),
+        "autocast": ("none", "bfloat16", "float16"),
+        "plasticity": ("none", "set", "deep-r"),
+        "regrowth": ("random", "distance"),
+    }
+)
+"""What each field that is a choice among forms may be; the published form comes first."""
+
 
 @dataclass(frozen=True)
 class Protocol:
     """Every choice that a run depends on, besides the connectome, the variant, the task and the seed.
 
-    The defaults are those of the published study (arXiv 2606.14975), as its released code runs. Fields marked *quirk* are choices
-    that a reader of the paper would not expect; what each does is in :mod:`graphcortex.study.published`.
+    The defaults are those of the published study (arXiv 2606.14975), as its released code runs; :data:`CORRECTIONS` names what is
+    wrong with them, and :meth:`corrected` mends all of it. Fields marked *quirk* are choices that a reader of the paper would not
+    expect; what each does is in :mod:`graphcortex.study.published`.
 
     Attributes:
         num_train: Training trials.
-        num_test: Test trials, which also serve as validation trials.
+        num_test: Test trials.
+        num_validation: Validation trials, on which the best epoch is chosen. *Quirk*: 0, the test trials serve.
+        trials: *Quirk*: ``"shared"``, one data set for all runs of a task; ``"per-seed"`` draws one for each seed, which all
+            variants of that seed share.
+        data_seed: Seed of the trials.
         batch_size: Trials per step; batches are taken in a fixed order.
-        epochs: Passes over the training trials.
-        data_seed: Seed of the trials. *Quirk*: all runs share one data set.
+        epochs: Passes over the training trials, at most.
+        patience: Stop after so many epochs without a better validation loss; None trains to the end.
+        reported_accuracy: *Quirk*: ``"training"``, of the last epoch, a running mean with noise; ``"test"`` is that of the test
+            trials at the epoch with the best validation loss.
+        diverged_accuracy: *Quirk*: ``"chance"``, a run that diverged is reported with the share of one answer; ``"missing"`` has
+            none.
         input_noise: Standard deviation of the noise on the inputs, in training only.
-        learning_rate: Step size of Adam.
-        betas: Decay rates of Adam.
-        adam_epsilon: Epsilon of Adam, in the form that Keras uses.
+        optimizer: Name of the optimiser; ``"keras-adam"`` is Adam with Keras' epsilon.
+        learning_rate: Step size.
+        betas: Decay rates of Adam and AdamW.
+        adam_epsilon: Epsilon of Adam and AdamW.
+        momentum: Momentum of SGD and RMSprop.
+        weight_decay: Weight decay of the optimiser.
+        schedule: Of the step size over the epochs: ``"constant"``; ``"cosine"`` and ``"linear"`` fall to 0 at the end; ``"step"``
+            falls to a tenth after half of the epochs, and to a hundredth after three quarters.
+        clip_norm: Largest norm of the gradient of all parameters together; None does not clip.
+        autocast: Type in which the forward pass is computed where that is safe; ``"none"`` is float32 throughout.
         length_strength: Lambda of the length and length x communicability penalties.
         emd_strength: Lambda of the communicability EMD.
         l1_strength: Lambda of the variant ``W``. *Quirk*: 1.0, since the code does not apply its .3 there.
         functional: Relations that shape ``W*``, a key of :data:`FUNCTIONAL`.
-        normalization: Strengths that normalise communicability. *Quirk*: out-strengths at both ends.
+        position_reading: *Quirk*: ``"reshaped"``, the axes of the positions are mixed; ``"true"`` is the positions in um.
+        distance_scale: *Quirk*: ``"published"``, the grid unscaled and each axis of the positions scaled to [0, 1]; ``"mean"``
+            divides every distance matrix by the mean over its pairs of different neurons.
+        self_connection_length: *Quirk*: ``"zero"``, self-connections cost nothing; ``"shortest"``, as much as the shortest
+            connection.
+        normalization: Strengths that normalise communicability. *Quirk*: ``"source"``, out-strengths at both ends; ``"both"``,
+            out-strengths at the source and in-strengths at the target.
+        anatomy_normalization: The same for the communicability of the anatomy that ``C*`` compares with.
         communicability_method: How the length x communicability penalty is computed, see
             :func:`graphcortex.ops.spatial_communicability`: ``"exact-dense"``, ``"exact-blocked"`` or ``"stochastic"``.
         communicability_probes: Random vectors per training step of ``"stochastic"``; the exact methods do not look at it.
@@ -44,24 +93,48 @@ class Protocol:
         weight_mean: Mean of ``W*`` before its floor.
         weight_floor: Smallest non-zero entry of ``W*`` before the rescaling.
         weight_radius: Spectral radius of ``W*``.
+        plasticity: Structural plasticity of sparse variants, see :class:`graphcortex.nn.StructuralPlasticity`.
+        plasticity_share: Share of the edges that are dropped and regrown after each epoch.
+        regrowth: Where edges grow: ``"random"``, or with a probability that falls with ``"distance"``.
         quantile: The learned graph keeps what is above this quantile of the absolute weights.
         num_nulls: Random graphs behind small-worldness.
+        small_world_null: *Quirk*: ``"published"``, random graphs of a density of their own; ``"density"``, ``"degree"`` and
+            ``"lattice"`` match the graph.
+        interval: Of a mean over seeds. *Quirk*: ``"t"``, which may leave [0, 1]; ``"bounded"`` respects the bounds of the metric.
+
+    Raises:
+        ValueError: If a field is out of range or no such choice exists.
     """
 
     num_train: int = 5120
     num_test: int = 2560
+    num_validation: int = 0
+    trials: str = "shared"
+    data_seed: int = 0
     batch_size: int = 128
     epochs: int = 10
-    data_seed: int = 0
+    patience: int | None = None
+    reported_accuracy: str = "training"
+    diverged_accuracy: str = "chance"
     input_noise: float = 0.05
+    optimizer: str = "keras-adam"
     learning_rate: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
     adam_epsilon: float = 1e-7
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    schedule: str = "constant"
+    clip_norm: float | None = None
+    autocast: str = "none"
     length_strength: float = 0.3
     emd_strength: float = 0.1
     l1_strength: float = 1.0
     functional: str = "correlation-sttc"
+    position_reading: str = "reshaped"
+    distance_scale: str = "published"
+    self_connection_length: str = "zero"
     normalization: str = "source"
+    anatomy_normalization: str = "source"
     communicability_method: str = "exact-dense"
     communicability_probes: int = 16
     weight_mu: float = -0.5
@@ -69,28 +142,38 @@ class Protocol:
     weight_mean: float = 0.1
     weight_floor: float = 0.01
     weight_radius: float = 0.95
+    plasticity: str = "none"
+    plasticity_share: float = 0.1
+    regrowth: str = "random"
     quantile: float = 0.9
     num_nulls: int = 1000
+    small_world_null: str = "published"
+    interval: str = "t"
 
     def __post_init__(self):
         for name in ("num_train", "num_test", "batch_size", "epochs", "num_nulls", "communicability_probes"):
             check_count(getattr(self, name), name)
-        check_count(self.data_seed, "data_seed", minimum=0)
+        for name in ("data_seed", "num_validation"):
+            check_count(getattr(self, name), name, minimum=0)
+        if self.patience is not None:
+            check_count(self.patience, "patience")
+        if self.clip_norm is not None:
+            check_number(self.clip_norm, "clip_norm", above=0)
         for name in ("learning_rate", "adam_epsilon", "weight_mean", "weight_radius"):
             check_number(getattr(self, name), name, above=0)
         for name in ("input_noise", "length_strength", "emd_strength", "l1_strength", "weight_sigma", "weight_floor"):
             check_number(getattr(self, name), name, minimum=0)
+        check_number(self.weight_decay, "weight_decay", minimum=0)
         check_number(self.weight_mu, "weight_mu")
         if not isinstance(self.betas, (tuple, list)) or len(self.betas) != 2:
             raise ValueError(f"betas must be two decay rates, such as (0.9, 0.999); got {self.betas!r}.")
-        for beta in self.betas:
-            if check_number(beta, "betas", minimum=0) >= 1:
-                raise ValueError(f"betas must lie in [0, 1), got {self.betas!r}.")
-        check_choice(self.functional, "functional", FUNCTIONAL)
-        check_choice(self.normalization, "normalization", ("source", "both"))
-        methods = ("exact-dense", "exact-blocked", "stochastic")
-        check_choice(self.communicability_method, "communicability_method", methods)
-        check_number(self.quantile, "quantile", minimum=0, maximum=1)
+        for name, value in (("betas", self.betas[0]), ("betas", self.betas[1]), ("momentum", self.momentum)):
+            if check_number(value, name, minimum=0) >= 1:
+                raise ValueError(f"{name} must lie in [0, 1), got {getattr(self, name)!r}.")
+        for name, choices in CHOICES.items():
+            check_choice(getattr(self, name), name, choices)
+        for name in ("quantile", "plasticity_share"):
+            check_number(getattr(self, name), name, minimum=0, maximum=1)
 
     @classmethod
     def published(cls) -> Protocol:
@@ -101,3 +184,71 @@ class Protocol:
             10
         """
         return cls()
+
+    @classmethod
+    def corrected(cls) -> Protocol:
+        """Return the protocol with every one of :data:`CORRECTIONS`.
+
+        Example:
+            >>> Protocol.corrected().position_reading
+            'true'
+        """
+        return cls.parse("corrected")
+
+    @classmethod
+    def parse(cls, name: str) -> Protocol:
+        """Return the protocol of a name: ``published`` or ``corrected``, then ``+`` or ``-`` and a correction, any number of times.
+
+        Raises:
+            ValueError: If the name does not follow that, or corrects nothing that could be.
+
+        Example:
+            >>> Protocol.parse("published+positions") == replace(Protocol.published(), position_reading="true")
+            True
+            >>> Protocol.parse("corrected-trials").trials
+            'shared'
+        """
+        match = _NAME.fullmatch(name) if isinstance(name, str) else None
+        steps = _STEP.findall(match["steps"]) if match else []
+        if match is None or any(correction not in CORRECTIONS for _, correction in steps):
+            raise ValueError(
+                "a protocol must be published or corrected, then +NAME or -NAME for each correction to add or leave out, such as "
+                f"'published+positions'; corrections: {', '.join(CORRECTIONS)}; got {name!r}."
+            )
+        chosen = set(CORRECTIONS) if match["base"] == "corrected" else set()
+        for sign, correction in steps:
+            (chosen.add if sign == "+" else chosen.discard)(correction)
+        changes: dict[str, Any] = {}
+        for correction in chosen:
+            changes.update(CORRECTIONS[correction])
+        return replace(cls(), **changes)
+
+
+_NAME = re.compile(r"(?P<base>published|corrected)(?P<steps>(?:[+-][a-z_]+)*)")
+_STEP = re.compile(r"([+-])([a-z_]+)")
+
+CORRECTIONS: MappingProxyType[str, MappingProxyType[str, Any]] = MappingProxyType(
+    {
+        name: MappingProxyType(changes)
+        for name, changes in {
+            "positions": {"position_reading": "true"},
+            "scale": {"distance_scale": "mean"},
+            "self_connections": {"self_connection_length": "shortest"},
+            "communicability": {"normalization": "both"},
+            "anatomy": {"anatomy_normalization": "both"},
+            "strength": {"l1_strength": 0.3},
+            "divergence": {"diverged_accuracy": "missing"},
+            "small_world": {"small_world_null": "degree"},
+            "trials": {"trials": "per-seed"},
+            "test": {"num_validation": 1280, "reported_accuracy": "test"},
+            "intervals": {"interval": "bounded"},
+        }.items()
+    }
+)
+"""What is wrong with the published protocol, each with the fields that mend it and nothing else.
+
+``positions``: the axes of ``D*`` are mixed. ``scale``: ``D`` costs 12 times ``D*``. ``self_connections`` cost nothing.
+``communicability`` is normalised by out-strengths at both ends. ``anatomy``: so is that of the wiring, where it breaks down.
+``strength``: lambda is not applied to ``W`` alone. ``divergence`` counts as chance. ``small_world``: its random graphs do not
+match. ``trials``: one data set for all seeds. ``test``: the accuracy is that of the training trials, and the test trials validate.
+``intervals`` leave [0, 1]. """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,68 +10,17 @@ from dataclasses import dataclass, field
 import pandas as pd
 import torch
 
-from graphcortex._checks import check_choice, check_count
 from graphcortex._random import derive_seed
 from graphcortex.data import Connectome
 from graphcortex.metrics import learned_graph_metrics
 from graphcortex.study.assemble import build_network, build_penalties
+from graphcortex.study.key import RunKey
 from graphcortex.study.protocol import Protocol
 from graphcortex.study.training import train
-from graphcortex.study.variant import Variant
 from graphcortex.tasks import Trials, get_task
-
-RECURRENCE = ("free", "nonnegative")
-"""The two arms of the study: recurrent weights of any sign, or kept at or above 0."""
 
 METRICS = ("accuracy", "modularity", "small_worldness", "assortativity", "entropy")
 """What is reported of each run."""
-
-
-@dataclass(frozen=True)
-class RunKey:
-    """What names one run within a study of one connectome and one protocol.
-
-    Attributes:
-        task: Name of the task.
-        variant: The variant; a name is parsed.
-        recurrence: ``"free"`` or ``"nonnegative"``.
-        seed: Seed of the initial weights and of the noise. Variants share the draws of a seed.
-
-    Raises:
-        ValueError: If a part is unknown.
-    """
-
-    task: str
-    variant: Variant
-    recurrence: str = "free"
-    seed: int = 0
-
-    def __post_init__(self):
-        object.__setattr__(self, "variant", Variant.parse(self.variant))
-        check_choice(self.recurrence, "recurrence", RECURRENCE)
-        check_count(self.seed, "seed", minimum=0)
-        get_task(self.task)
-
-    @property
-    def slug(self) -> str:
-        """A name for files, such as ``go_nogo/WstarDstarC-free-seed0``."""
-        return f"{self.task}/{self.variant.slug}-{self.recurrence}-seed{self.seed}"
-
-    @classmethod
-    def from_slug(cls, slug: str) -> RunKey:
-        """Return the key of a slug.
-
-        Raises:
-            ValueError: If no run has it.
-        """
-        match = re.fullmatch(r"(\w+)/(\w+)-(\w+)-seed(\d+)", slug)
-        if match is None:
-            raise ValueError(f"slug must be like go_nogo/WstarDstarC-free-seed0, got {slug!r}.")
-        task, variant, recurrence, seed = match.groups()
-        return cls(task, Variant.from_slug(variant), recurrence, int(seed))
-
-    def __str__(self) -> str:
-        return f"{self.task} {self.variant} {self.recurrence} seed {self.seed}"
 
 
 @dataclass(frozen=True, eq=False)

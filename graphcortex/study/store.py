@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from graphcortex.study.run import RunKey, RunResult
+from graphcortex.study.key import RunKey
+from graphcortex.study.run import RunResult
 
 _SETTINGS = "study.json"
 _WRITTEN = ("runs", "figures", "runs.csv", "table.csv", _SETTINGS)
@@ -78,9 +79,9 @@ class Store:
     def finished(self) -> list[RunKey]:
         """Return every finished run of the folder, in the order of their names."""
         found = []
-        for path in sorted(self.folder.glob("runs/*/*/result.json")):
+        for path in sorted(self.folder.glob("runs/*/*/*/*/result.json")):
             with contextlib.suppress(ValueError):  # a folder that somebody else put there
-                found.append(RunKey.from_slug(f"{path.parts[-3]}/{path.parts[-2]}"))
+                found.append(RunKey.from_slug("/".join(path.parts[-5:-1])))
         return found
 
     def save(self, result: RunResult) -> Path:

@@ -18,7 +18,8 @@ from graphcortex.data import Connectome
 from graphcortex.kernels import complete_edge_index
 from graphcortex.metrics import Summary, summary
 from graphcortex.study.config import StudyConfig
-from graphcortex.study.run import RunKey, run_one
+from graphcortex.study.key import RunKey
+from graphcortex.study.run import run_one
 from graphcortex.study.store import Store, write_text
 from graphcortex.study.table import format_table, summarize
 

@@ -32,6 +32,27 @@ PUBLISHED = {
     "weight_radius": 0.95,
     "quantile": 0.9,
     "num_nulls": 1000,
+    # What the published code has no choice about, in the form that changes nothing.
+    "num_validation": 0,
+    "trials": "shared",
+    "patience": None,
+    "reported_accuracy": "training",
+    "diverged_accuracy": "chance",
+    "optimizer": "keras-adam",
+    "momentum": 0.9,
+    "weight_decay": 0.0,
+    "schedule": "constant",
+    "clip_norm": None,
+    "autocast": "none",
+    "position_reading": "reshaped",
+    "distance_scale": "published",
+    "self_connection_length": "zero",
+    "anatomy_normalization": "source",
+    "plasticity": "none",
+    "plasticity_share": 0.1,
+    "regrowth": "random",
+    "small_world_null": "published",
+    "interval": "t",
 }
 
 

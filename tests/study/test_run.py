@@ -170,7 +170,7 @@ def test_global_generators_are_left_alone(result):
 def test_a_key_takes_the_name_of_a_variant():
     assert RunKey("go_nogo", "WD").variant == Variant("W", "D")
     assert RunKey("go_nogo", "WD") == RunKey("go_nogo", Variant("W", "D"), "free", 0)
-    assert str(KEY) == "go_nogo W*D*C* free seed 1"
+    assert str(KEY) == "synthetic published go_nogo W*D*C* free seed 1"
 
 
 def test_slugs_of_keys_are_distinct():
@@ -182,13 +182,13 @@ def test_slugs_of_keys_are_distinct():
         for seed in (0, 1, 10)
     ]
     assert len({key.slug for key in keys}) == len(keys)
-    assert KEY.slug == "go_nogo/WstarDstarCstar-free-seed1"
+    assert KEY.slug == "synthetic/published/go_nogo/WstarDstarCstar-free-seed1"
 
 
 @pytest.mark.parametrize(
     "parts",
     [
-        ("juggling", "W"),
+        ("juggling/2", "W"),
         ("go_nogo", "WC"),
         ("go_nogo", "W", "both"),
         ("go_nogo", "W", "free", -1),

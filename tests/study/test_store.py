@@ -62,7 +62,11 @@ def test_a_run_comes_back_to_the_last_bit(store):
     assert KEY not in store
     folder = store.save(saved)
     assert KEY in store
-    assert folder == store.path(KEY) == store.folder / "runs" / "go_nogo" / "WstarDstarC-free-seed3"
+    assert (
+        folder
+        == store.path(KEY)
+        == store.folder / "runs" / "synthetic" / "published" / "go_nogo" / "WstarDstarC-free-seed3"
+    )
     assert sorted(path.name for path in folder.iterdir()) == ["history.csv", "result.json", "weights.npz"]
     loaded = Store(store.folder, SETTINGS).load(KEY)
     assert loaded.key == KEY
@@ -141,7 +145,10 @@ def test_a_half_written_folder_of_a_killed_run_is_no_run(store):
 
 
 def test_a_missing_run_is_named(store):
-    with pytest.raises(StoreError, match=r"the run go_nogo W\*D\*C free seed 3 is not in .*out; run the study first"):
+    with pytest.raises(
+        StoreError,
+        match=r"the run synthetic published go_nogo W\*D\*C free seed 3 is not in .*out; run the study first",
+    ):
         store.load(KEY)
 
 
