@@ -19,7 +19,9 @@ from graphcortex.tasks import get_task
 from graphcortex.viz._effects import paired_differences
 
 GROUP = ("connectome", "protocol", "recurrence", "task")
+_KEY = (*GROUP, "variant", "seed")
 _BASELINE = "W"
+_TASK_NAMES = {"go_nogo": "Go/NoGo", "one_choice_inference": "one-choice inference"}
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class ReportData:
         """Return the first run of each variant that did not diverge, to be shown as a graph."""
         rows = group.of(self.runs)
         rows = rows[rows["diverged_epoch"].isna()].drop_duplicates("variant")
-        return [RunKey(row.task, row.variant, row.recurrence, int(row.seed)) for row in rows.itertuples()]
+        return [RunKey(**{name: row[name] for name in _KEY}) for row in rows.to_dict("records")]
 
     def learned_graph(self, key: RunKey) -> Data | None:
         """Return what a run learned, or None where its weights were not kept."""
@@ -146,8 +148,9 @@ def _groups(runs: pd.DataFrame) -> tuple[Group, ...]:
 
 
 def readable(name: str) -> str:
-    """Return the name of a task or metric as a person writes it; the name of a connectome stays as it is."""
-    return name.replace("_", " ") if re.search(r"[a-z]_[a-z]", name) else name
+    """Return the name of a task as a person writes it; that of a connectome stays as it is."""
+    known = _TASK_NAMES.get(name)
+    return known or (name.replace("_", " ") if re.search(r"[a-z]_[a-z]", name) else name)
 
 
 def _levels(task: str) -> dict[str, float]:

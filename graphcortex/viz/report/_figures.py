@@ -18,6 +18,7 @@ from graphcortex.viz.report._strips import forest_figure, paired_figure
 MAX_GROUPS = 48
 MAX_GRAPHS = 150
 _MOST_EDGES, _ALL_EDGES = 2000, 80_000
+_EDGES_PER_NEURON = 4  # more would be a ball of wool
 _MOST_CELLS, _ALL_CELLS = 320, 2_500_000
 
 
@@ -105,6 +106,6 @@ def _add_graphs(figures: Figures, data: ReportData, groups: tuple[Group, ...]) -
         place, modules = data.variants.index(str(key.variant)), modules_of(graph)
         figures.places.setdefault(group.connectome, [short(axis) for axis in graph.pos.T.tolist()])
         title = f"{text(str(key.variant))}, seed {key.seed}"
-        space = space_data(graph, modules, num_edges) | {"place": group.connectome, "title": title}
+        space = space_data(graph, modules, min(num_edges, _EDGES_PER_NEURON * graph.num_nodes)) | {"place": group.connectome, "title": title}
         _put(figures, "space", number, place, space)
         _put(figures, "matrix", number, place, matrix_data(graph, modules, max_cells) | {"title": title})

@@ -46,7 +46,7 @@ def layout(*, x: dict[str, Any], y: dict[str, Any], height: int, **more: Any) ->
         "font": {"family": "inherit", "size": 13, "color": "var(--ink-2)"},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
-        "margin": {"l": 8, "r": 12, "t": 26, "b": 8},
+        "margin": {"l": 8, "r": 14, "t": 26, "b": 8},
         "hoverlabel": {
             "bgcolor": "var(--paper)",
             "bordercolor": "var(--rule)",
@@ -54,6 +54,7 @@ def layout(*, x: dict[str, Any], y: dict[str, Any], height: int, **more: Any) ->
             "namelength": -1,
         },
         "hovermode": "closest",
+        "uirevision": "stay",
         "showlegend": False,
         "xaxis": _axis(axis, x),
         "yaxis": _axis(axis, y),
@@ -102,7 +103,8 @@ def levels(known: dict[str, float], *, along: str) -> tuple[list[dict], list[dic
             if along == "x"
             else {"x": 1, "xref": "paper", "y": at, "xanchor": "right", "yanchor": "bottom"}
         )
-        names.append({"text": said, "showarrow": False, "font": {"size": 11, "color": "var(--ink-2)"}, **place})
+        plain = {"showarrow": False, "font": {"size": 11, "color": "var(--ink-2)"}, "bgcolor": "var(--paper)", "opacity": 0.9}
+        names.append({"text": said, **plain, **place})
     return lines, names
 
 

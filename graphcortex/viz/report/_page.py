@@ -12,7 +12,7 @@ from graphcortex._optional import require
 from graphcortex.viz._labels import LABELS
 from graphcortex.viz._style import COLOURS, LINE_STYLES
 from graphcortex.viz.report import _rows
-from graphcortex.viz.report._data import ReportData
+from graphcortex.viz.report._data import GROUP, ReportData, readable
 from graphcortex.viz.report._figures import Figures
 from graphcortex.viz.report._files import Files
 
@@ -37,6 +37,7 @@ def render(data: ReportData, figures: Figures, files: Files) -> str:
         effects=[(group, _rows.effect_rows(data, group)) for group in data.groups],
         diverged=_rows.diverged_rows(data),
         failures=data.failures.to_dict("records"),
+        group_label=_group_label(data),
         labels=[LABELS[name] for name in data.metrics if name != "accuracy"],
         colours=list(zip(COLOURS, DARK_COLOURS, strict=True)),
         dashes=dict(zip(LINE_STYLES, ("", "7 3", "7 3 2 3", "2 3"), strict=True)),
@@ -45,6 +46,12 @@ def render(data: ReportData, figures: Figures, files: Files) -> str:
         version=__version__,
         written=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
     )
+
+
+def _group_label(data: ReportData) -> str:
+    """Return what the choice between groups is called: one thing where they differ in one thing."""
+    differ = [name for name in GROUP if len({getattr(group, name) for group in data.groups}) > 1]
+    return differ[0] if len(differ) == 1 else "runs"
 
 
 def _environment():
@@ -57,6 +64,7 @@ def _environment():
         lstrip_blocks=True,
     )
     environment.filters["number"] = _rows.number
+    environment.filters["readable"] = readable
     return environment
 
 

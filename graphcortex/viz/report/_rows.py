@@ -10,7 +10,7 @@ import pandas as pd
 
 from graphcortex.study.table import t_interval
 from graphcortex.viz._labels import LABELS
-from graphcortex.viz.report._data import Group, ReportData
+from graphcortex.viz.report._data import Group, ReportData, readable
 
 NONE = "–"
 
@@ -89,7 +89,7 @@ def claim_rows(claims: pd.DataFrame) -> list[dict[str, Any]]:
     """Return a row per claim."""
     rows = []
     for row in claims.to_dict("records"):
-        where = [str(row[name]) for name in ("connectome", "protocol", "recurrence", "task") if _told(row.get(name))]
+        where = [readable(str(row[name])) for name in ("connectome", "protocol", "recurrence", "task") if _told(row.get(name))]
         rows.append(
             {
                 "where": " · ".join(where),

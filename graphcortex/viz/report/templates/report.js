@@ -2,8 +2,11 @@
   "use strict";
   const drawn = JSON.parse(document.getElementById("drawn").textContent);
   const root = document.documentElement;
-  const config = { displaylogo: false, responsive: false, showSendToCloud: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+  /* No bar of buttons: the files stand below each figure, a drag zooms or turns, and two clicks go back. */
+  const config = { displaylogo: false, displayModeBar: false, showSendToCloud: false, doubleClick: "reset" };
   const narrow = () => root.clientWidth < 700;
+  /* On a phone a drag over a flat figure scrolls the page. */
+  const drag = () => (narrow() ? false : "zoom");
   const value = (name) => getComputedStyle(root).getPropertyValue(name).trim();
 
   /* A colour is written var(--name) in a figure, and looked up when it is drawn. */
@@ -24,11 +27,11 @@
     font: { family: "inherit", size: 13, color: "var(--ink-2)" },
     hoverlabel: { bgcolor: "var(--paper)", bordercolor: "var(--rule)", font: { color: "var(--ink)" } },
   });
-  const below = { orientation: "h", x: 0, y: -0.02, yanchor: "top", font: { color: "var(--ink)" } };
-  const beside = { x: 1.02, y: 1, font: { color: "var(--ink)" } };
+  const below = { orientation: "h", itemsizing: "constant", x: 0, y: -0.02, yanchor: "top", font: { color: "var(--ink)" } };
+  const beside = { itemsizing: "constant", x: 1.02, y: 1, font: { color: "var(--ink)" } };
 
   function flat(spec) {
-    const layout = Object.assign({}, spec.layout);
+    const layout = Object.assign({}, spec.layout, { dragmode: drag() });
     if (layout.showlegend) {
       layout.legend = narrow() ? Object.assign({}, below, { y: -0.22 }) : beside;
       if (narrow()) layout.height += 14 * spec.legend;
@@ -54,7 +57,7 @@
     for (const line of [...lines.values()].sort((a, b) => a.width - b.width)) {
       data.push({
         type: "scatter3d", mode: "lines", x: line.x, y: line.y, z: line.z, hoverinfo: "skip", showlegend: false,
-        opacity: line.colour < 0 ? 0.3 : 0.6, line: { color: tint(line.colour), width: [1.2, 2.4, 4.5][line.width] },
+        opacity: line.colour < 0 ? 0.3 : 0.6, line: { color: tint(line.colour), width: [1.2, 2.2, 4][line.width] },
       });
     }
     const modules = [...new Set(spec.neurons)].sort((a, b) => (a < 0) - (b < 0) || a - b);
@@ -64,7 +67,7 @@
       data.push({
         type: "scatter3d", mode: "markers", name: name, text: chosen.map((neuron) => `neuron ${neuron}`),
         x: chosen.map((i) => x[i]), y: chosen.map((i) => y[i]), z: chosen.map((i) => z[i]),
-        marker: { size: chosen.length > 400 ? 3 : 4.5, color: tint(module), line: { width: 0 } },
+        marker: { size: spec.neurons.length > 400 ? 3 : 4, color: tint(module), line: { width: 0.5, color: "var(--paper)" } },
         hovertemplate: "%{text}<br>%{x:.0f}, %{y:.0f}, %{z:.0f} µm<extra>" + name + "</extra>",
       });
     }
@@ -80,7 +83,7 @@
       scene: {
         aspectmode: "data", dragmode: "orbit",
         xaxis: axis("x (µm)"), yaxis: axis("y (µm)", { autorange: "reversed" }), zaxis: axis("z (µm)", { autorange: "reversed" }),
-        camera: { up: { x: 0, y: 1, z: 0 }, eye: { x: 0.9, y: 0.65, z: narrow() ? 2.1 : 1.45 } },
+        camera: { up: { x: 0, y: 1, z: 0 }, center: { x: 0, y: -0.08, z: 0 }, eye: { x: 1.05, y: 0.6, z: narrow() ? 2.7 : 1.5 } },
       },
     });
     return { data: data, layout: layout };
@@ -94,25 +97,26 @@
     }
     const wide = spec.neurons / spec.side;
     const signed = [[0, "var(--negative)"], [0.5, "var(--paper)"], [1, "var(--positive)"]];
-    const axis = { range: [0, spec.neurons], showgrid: false, zeroline: false, ticks: "", constrain: "domain", linecolor: "var(--rule)", mirror: true };
-    const side = Math.min(560, root.clientWidth - 40);
+    const axis = { range: [0, spec.neurons], showgrid: false, zeroline: false, ticks: "", constrain: "domain", linecolor: "var(--rule)", mirror: true, constraintoward: "left" };
+    const side = Math.min(540, root.clientWidth - 40);
     const mark = { type: "line", line: { color: "var(--ink-2)", width: 0.8 } };
     const layout = Object.assign(looks(side + (narrow() ? 70 : 20)), {
       margin: { l: 60, r: 8, t: 34, b: 48 },
       title: { text: [spec.title, spec.note].filter(Boolean).join(", "), x: 0, xanchor: "left", font: { size: 14, color: "var(--ink)" } },
       xaxis: Object.assign({ title: { text: "target neuron, by module" } }, axis),
-      yaxis: Object.assign({ title: { text: "source neuron, by module" }, scaleanchor: "x" }, axis, { range: [spec.neurons, 0] }),
-      plot_bgcolor: "var(--none)",
+      yaxis: Object.assign({ title: { text: "source neuron, by module" }, scaleanchor: "x" }, axis, { range: [spec.neurons, 0], constraintoward: "top" }),
+      plot_bgcolor: "var(--none)", dragmode: drag(),
       shapes: spec.ends.flatMap((end) => [
         Object.assign({ x0: end, x1: end, y0: 0, y1: spec.neurons }, mark), Object.assign({ y0: end, y1: end, x0: 0, x1: spec.neurons }, mark),
       ]),
     });
-    const bar = { outlinewidth: 0, thickness: 12, ticks: "", title: { text: "weight", side: narrow() ? "top" : "right" }, tickfont: { color: "var(--ink-2)" } };
+    const bar = { outlinewidth: 0, thickness: 12, ticks: "", tickfont: { color: "var(--ink-2)" } };
+    if (!narrow()) layout.width = side + 130;
     return {
       data: [{
         type: "heatmap", z: rows, x0: wide / 2, dx: wide, y0: wide / 2, dy: wide, zmin: spec.signed ? -spec.limit : 0, zmax: spec.limit,
         colorscale: spec.signed ? signed : [[0, "var(--paper)"], [1, "var(--positive)"]],
-        colorbar: narrow() ? Object.assign({ orientation: "h", y: -0.2, yanchor: "top" }, bar) : Object.assign({ len: 0.7 }, bar),
+        colorbar: narrow() ? Object.assign({ orientation: "h", y: -0.2, yanchor: "top" }, bar) : Object.assign({ len: 0.8, title: { text: "weight", side: "right" } }, bar),
         hovertemplate: "%{y:.0f} → %{x:.0f}: %{z:.3g}<extra></extra>",
       }],
       layout: layout,
