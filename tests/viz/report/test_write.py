@@ -1,0 +1,202 @@
+"""What is written: one page that holds everything, files beside it, nothing half done."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from graphcortex.viz import write_report
+from graphcortex.viz.report import write as write_module
+from tests.viz.report._studies import CLAIMS, SHAPES, MadeStudy
+
+LARGEST = 12_000_000  # bytes
+
+
+def drawn(page: str) -> dict:
+    """Return what the page's script draws; JSON that has NaN in it is refused."""
+
+    def refuse(name):
+        raise AssertionError(f"{name} is no JSON")
+
+    return json.loads(re.search(r'<script type="application/json" id="drawn">(.*?)</script>', page, re.S)[1], parse_constant=refuse)
+
+
+class Words(HTMLParser):
+    """The text of a page, and its tags with their attributes."""
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.words: list[str] = []
+        self.tags: list[tuple[str, dict]] = []
+        self._open: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self._open.append(tag)
+
+    def handle_endtag(self, tag):
+        while self._open and self._open.pop() != tag:
+            pass
+
+    def handle_data(self, data):
+        if not {"script", "style"} & set(self._open):
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def test_the_page_says_what_the_runs_say(study, report):
+    text = Words(report.read_text()).text
+    assert report == study.folder / "report.html"
+    for variant, runs in study.runs[study.runs["task"] == "go_nogo"].groupby("variant"):
+        assert f"{variant} {runs['accuracy'].mean():.3f}" in text
+    for value in (study.config.settings(study.connectome)["connectome_sha256"], "--variants 'W*D*C' W", f"--out {study.folder}"):
+        assert value in text
+    for row in CLAIMS.to_dict("records"):
+        assert f"{row['statement']} " in text
+    assert "holds +0.250 +0.100 to +0.400 < 0.001 3" in text
+    assert "undecided +0.250 – – 3" in text
+
+
+def test_the_small_charts_stand_where_the_numbers_are(study, report):
+    marks = [attrs for tag, attrs in Words(report.read_text()).tags if tag == "circle"]
+    places = sorted(float(attrs["cx"]) for attrs in marks)
+    np.testing.assert_allclose(places, sorted(6 + 208 * study.runs["accuracy"]), atol=0.06)
+
+
+def test_every_attribute_that_names_a_place_stays_on_the_page(report):
+    tags = Words(report.read_text()).tags
+    named = {value for _, attrs in tags for name, value in attrs.items() if name in ("src", "href", "action", "data", "srcset")}
+    ids = {attrs["id"] for _, attrs in tags if "id" in attrs}
+    assert named
+    assert all(value[0] == "#" and value[1:] in ids for value in named)
+    assert {tag for tag, _ in tags}.isdisjoint({"link", "img", "iframe", "object", "base"})
+
+
+def test_headings_are_in_order_and_tables_have_them(report):
+    tags = Words(report.read_text()).tags
+    depths = [int(tag[1]) for tag, _ in tags if re.fullmatch(r"h[1-6]", tag)]
+    assert depths[0] == 1
+    assert depths.count(1) == 1
+    assert all(after - before <= 1 for before, after in zip(depths, depths[1:], strict=False))
+    assert all(attrs.get("scope") in ("row", "col") for tag, attrs in tags if tag == "th")
+    assert all(attrs.get("aria-label") for _, attrs in tags if attrs.get("role") in ("img", "region"))
+    assert ("html", {"lang": "en"}) in tags
+
+
+def test_tables_beside_it_hold_the_numbers(study, report):
+    folder = report.with_suffix("")
+    runs = pd.read_csv(folder / "runs.csv", float_precision="round_trip")
+    wanted = study.runs.assign(variant=study.runs["variant"].astype(str)).reset_index(drop=True)
+    wanted = wanted.astype({"diverged_epoch": float})
+    pd.testing.assert_frame_equal(runs[list(wanted)], wanted, check_dtype=False)
+    assert pd.read_csv(folder / "claims.csv")["statement"].tolist() == CLAIMS["statement"].tolist()
+    groups = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    assert groups == ["synthetic-published-free-go_nogo", "synthetic-published-free-one_choice_inference"]
+    names = {f"{stem}{suffix}" for stem in ("learning-curves", "metrics", "effects") for suffix in (".png", ".csv")}
+    names |= {f"{v}-{kind}{s}" for v in ("WstarDstarC", "W") for kind in ("space", "matrix") for s in (".png", ".csv")}
+    assert {path.name for path in (folder / groups[0]).iterdir()} == names
+    edges = pd.read_csv(folder / groups[0] / "W-space.csv", float_precision="round_trip")
+    key = next(key for key in study.config.run_keys() if str(key.variant) == "W")
+    weight = study.learned_graph(key).edge_weight.numpy().reshape(12, 12)
+    np.testing.assert_array_equal(weight[edges["source"], edges["target"]], edges["weight"].to_numpy(dtype=np.float32))
+    assert (edges["weight"].abs().diff().dropna() <= 0).all()
+    assert len(edges) == (weight * (1 - np.eye(12)) != 0).sum()
+    assert drawn(report.read_text())["files"]["curves"]["0"][0] == f"report/{groups[0]}/learning-curves.png"
+
+
+def test_vectors_are_written_by_default(tmp_path):
+    page = write_report(MadeStudy(tmp_path, variants=("W",), seeds=1), tmp_path / "page.html")
+    suffixes = {path.suffix for path in (tmp_path / "page").rglob("*.*")}
+    assert suffixes == {".png", ".svg", ".csv"}
+    assert page.stat().st_size < LARGEST
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_shape_has_its_parts(tmp_path, shape):
+    study = MadeStudy(tmp_path, **SHAPES[shape])
+    page = write_report(study, formats=()).read_text()
+    figures = drawn(page)["figures"]
+    groups = study.runs[["connectome", "protocol", "recurrence", "task"]].drop_duplicates()
+    assert len(drawn(page)["axes"]["group"]) == len(groups) == len(set(drawn(page)["axes"]["group"]))
+    text = Words(page).text
+    assert ("Nothing" not in text) and ("None: every run was finished" in text) == (not study.diverged)
+    if shape == "all diverged":
+        assert not any(figure["specs"] for figure in figures.values())
+        assert "No run stayed finite" in text
+    else:
+        wanted = len(groups) * len(study.variants)
+        assert len(figures["space"]["specs"]) == len(figures["matrix"]["specs"]) == wanted
+        assert len(figures["metrics"]["specs"]) == len(groups) * 5
+        assert len(figures["effects"]["specs"]) == (len(groups) * 5 if len(study.variants) > 1 else 0)
+
+
+def test_runs_that_diverged_are_listed_with_their_epoch_and_are_no_mean(tmp_path):
+    study = MadeStudy(tmp_path, diverged=(1,))
+    text = Words(write_report(study, formats=()).read_text()).text
+    for variant in study.variants:
+        assert f"{variant} Go/NoGo free synthetic published 1 2" in text
+        kept = study.runs.query("variant == @variant and seed != 1")["accuracy"].mean()
+        assert f"{variant} {kept:.3f} ±" in text
+
+
+def test_a_large_study_stays_small(tmp_path):
+    variants = ("W*D*C", "WD*C", "WDC", "WD*", "WD", "W", "W*D*C*", "WD*C*", "W*DC*", "W!D*C", "W!D*C*")
+    study = MadeStudy(tmp_path, variants=variants, tasks=("go_nogo", "one_choice_inference", "perceptual_decision"), seeds=20)
+    study.runs = pd.concat([study.runs, study.runs.assign(recurrence="nonnegative")], ignore_index=True)
+    page = write_report(study, formats=())
+    assert page.stat().st_size < LARGEST * 0.6
+
+
+def test_what_data_say_is_text_and_never_a_tag(tmp_path):
+    study = MadeStudy(tmp_path)
+    evil = "</script><script>alert('evil')</script>&<b>"
+    study.runs.loc[study.runs["variant"] == "W*D*C", ["variant", "diverged_epoch"]] = [evil, 2.0]
+    page = write_report(study, claims=CLAIMS.assign(statement=evil, reason=evil), reference=evil, formats=()).read_text()
+    assert "<script>alert" not in page
+    assert evil in Words(page).text
+    assert drawn(page)["axes"]["variant"][0] == evil
+    shown = [tick for tick in drawn(page)["figures"]["metrics"]["specs"]["0/0"]["layout"]["yaxis"]["ticktext"]]
+    assert shown[0] == "&lt;/script&gt;&lt;script&gt;alert('evil')&lt;/script&gt;&amp;&lt;b&gt; "
+
+
+def test_one_page_replaces_another_only_when_it_is_whole(tmp_path, monkeypatch):
+    study = MadeStudy(tmp_path, variants=("W",), seeds=1)
+    page = write_report(study, formats=())
+    before = page.read_bytes()
+    monkeypatch.setattr(write_module, "render", lambda *given: (_ for _ in ()).throw(OSError("no space left on device")))
+    with pytest.raises(OSError, match="no space"):
+        write_report(study, formats=())
+    assert page.read_bytes() == before
+    assert not [path for path in tmp_path.rglob(".*") if path.is_file()]
+
+
+BAD = {
+    "no page": ({"path": "report.pdf"}, r"suffix of path must be one of '.html'"),
+    "an unknown format": ({"formats": [".gif"]}, "formats must be one of '.png', '.svg'"),
+    "a reference that was not run": ({"reference": "WDC"}, "reference must be one of 'W\\*D\\*C', 'WD', 'W'"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_refuses(tmp_path, case):
+    options, words = BAD[case]
+    with pytest.raises(ValueError, match=words):
+        write_report(MadeStudy(tmp_path), **options)
+    assert not list(tmp_path.glob("*"))
+
+
+def test_nothing_heavy_is_imported_before_it_is_needed():
+    code = "import sys, graphcortex.viz.report; assert not {'plotly', 'matplotlib'} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
