@@ -1,4 +1,4 @@
-"""A weighted graph as the cells of a square image: neurons in the order of their modules, several to a cell where there are many."""
+"""A weighted graph as the cells of a square image: neurons by module, several to a cell where there are many."""
 
 from __future__ import annotations
 

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def plot_effects(
-    runs: pd.DataFrame, *, reference: str, title: str | None = None, axes: Axes | None = None
-) -> Axes:
+def plot_effects(runs: pd.DataFrame, *, reference: str, title: str | None = None, axes: Axes | None = None) -> Axes:
     """Draw the mean of the paired differences of each variant to a reference with its 95 % t interval, a panel per metric.
 
     Args:

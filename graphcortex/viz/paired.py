@@ -94,8 +94,12 @@ def _draw_metric(axes: Axes, runs: pd.DataFrame, metric: str, variants: list[str
         values = table[variant].dropna()
         crosses = np.array([(variant, seed) in broken for seed in values.index], dtype=bool)
         tint = COLOURS[where % len(COLOURS)]
-        axes.scatter(values[~crosses], [where] * int((~crosses).sum()), color=tint, s=14, alpha=0.7, linewidths=0, zorder=2)
-        axes.scatter(values[crosses], [where] * int(crosses.sum()), color=tint, s=18, marker="x", linewidths=1, zorder=2)
+        axes.scatter(
+            values[~crosses], [where] * int((~crosses).sum()), color=tint, s=14, alpha=0.7, linewidths=0, zorder=2
+        )
+        axes.scatter(
+            values[crosses], [where] * int(crosses.sum()), color=tint, s=18, marker="x", linewidths=1, zorder=2
+        )
         low, high = t_interval(values.to_numpy())
         if len(values):
             axes.plot([low, high], [where, where], color=INK, linewidth=1.2, zorder=3)

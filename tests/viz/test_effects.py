@@ -16,7 +16,14 @@ from graphcortex.viz._effects import paired_differences
 def random_runs(seed: int = 0) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     rows = [
-        {"task": task, "recurrence": "free", "variant": variant, "seed": seed, "accuracy": rng.random(), "entropy": rng.random()}
+        {
+            "task": task,
+            "recurrence": "free",
+            "variant": variant,
+            "seed": seed,
+            "accuracy": rng.random(),
+            "entropy": rng.random(),
+        }
         for task in ("go_nogo", "one_choice_inference")
         for seed in range(4)
         for variant in ("W", "WD", "W*")

@@ -10,6 +10,7 @@ from graphcortex.viz.curves import METRICS, epochs_by_seeds
 from graphcortex.viz.report._look import DASHES, colour, layout, levels, short, text
 
 _HEIGHT = 400
+_CROWDED = 4  # variants: bands of more lie on each other, and must not hide what is below
 
 
 def curves_figure(
@@ -23,7 +24,8 @@ def curves_figure(
         variants: All of the report, which decide the colours.
         known: Chance, floor and ceiling, drawn where an accuracy is.
     """
-    traces = []
+    traces: list[dict[str, Any]] = []
+    crowded = history["variant"].nunique() > _CROWDED
     for index, variant in enumerate(variants):
         rows = history[history["variant"] == variant]
         table, diverged = epochs_by_seeds(rows, metric) if len(rows) else (pd.DataFrame(), 0)
@@ -35,10 +37,27 @@ def curves_figure(
         if table.shape[1] > 1:
             edge = [*short(table.max(axis=1)), *reversed(short(table.min(axis=1)))]
             band = {"x": epochs + epochs[::-1], "y": edge, "fill": "toself", "fillcolor": colour(index, faint=True)}
-            traces.append({**shared, **band, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False})
+            traces.append(
+                {
+                    **shared,
+                    **band,
+                    "mode": "lines",
+                    "line": {"width": 0},
+                    "opacity": 0.4 if crowded else 1,
+                    "hoverinfo": "skip",
+                    "showlegend": False,
+                }
+            )
         line = {"color": colour(index), "width": 2.2, "dash": DASHES[index % len(DASHES)]}
         mode = "lines+markers" if len(epochs) <= 20 else "lines"
-        mean = {"x": epochs, "y": short(table.mean(axis=1)), "name": name, "mode": mode, "line": line, "marker": {"size": 5}}
+        mean = {
+            "x": epochs,
+            "y": short(table.mean(axis=1)),
+            "name": name,
+            "mode": mode,
+            "line": line,
+            "marker": {"size": 5},
+        }
         traces.append({**shared, **mean, "hovertemplate": "%{y:.3f}, epoch %{x}<extra>" + name + "</extra>"})
     if not traces:
         return None

@@ -15,11 +15,11 @@ from graphcortex.viz.report._graphs import matrix_data, modules_of, space_data
 from graphcortex.viz.report._look import short, text
 from graphcortex.viz.report._strips import forest_figure, paired_figure
 
-MAX_GROUPS = 48
+MAX_GROUPS = 24
 MAX_GRAPHS = 150
-_MOST_EDGES, _ALL_EDGES = 2000, 80_000
+_MOST_EDGES, _ALL_EDGES = 2000, 70_000
 _EDGES_PER_NEURON = 4  # more would be a ball of wool
-_MOST_CELLS, _ALL_CELLS = 320, 2_500_000
+_MOST_CELLS, _ALL_CELLS = 320, 1_800_000
 
 
 @dataclass
@@ -67,7 +67,9 @@ def build_figures(data: ReportData) -> Figures:
         }
     )
     if len(groups) < len(data.groups):
-        figures.cut.append(f"The figures show the first {len(groups)} of {len(data.groups)} groups; the tables hold all.")
+        figures.cut.append(
+            f"The figures show the first {len(groups)} of {len(data.groups)} groups; the tables hold all."
+        )
     for number, group in enumerate(groups):
         runs, effects, history = group.of(data.runs), _effects_of(data, group), data.history(group)
         for place, measure in enumerate(MEASURES):
@@ -94,7 +96,9 @@ def _add_graphs(figures: Figures, data: ReportData, groups: tuple[Group, ...]) -
     wanted = [(number, group, key) for number, group in enumerate(groups) for key in data.keys(group)]
     shown = wanted[:MAX_GRAPHS]
     if len(shown) < len(wanted):
-        figures.cut.append(f"Learned graphs are shown of the first {len(shown)} of {len(wanted)} pairs of group and variant.")
+        figures.cut.append(
+            f"Learned graphs are shown of the first {len(shown)} of {len(wanted)} pairs of group and variant."
+        )
     if not shown:
         return
     num_edges = min(_MOST_EDGES, _ALL_EDGES // len(shown))
@@ -106,6 +110,9 @@ def _add_graphs(figures: Figures, data: ReportData, groups: tuple[Group, ...]) -
         place, modules = data.variants.index(str(key.variant)), modules_of(graph)
         figures.places.setdefault(group.connectome, [short(axis) for axis in graph.pos.T.tolist()])
         title = f"{text(str(key.variant))}, seed {key.seed}"
-        space = space_data(graph, modules, min(num_edges, _EDGES_PER_NEURON * graph.num_nodes)) | {"place": group.connectome, "title": title}
+        space = space_data(graph, modules, min(num_edges, _EDGES_PER_NEURON * graph.num_nodes)) | {
+            "place": group.connectome,
+            "title": title,
+        }
         _put(figures, "space", number, place, space)
         _put(figures, "matrix", number, place, matrix_data(graph, modules, max_cells) | {"title": title})

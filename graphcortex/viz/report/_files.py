@@ -50,7 +50,9 @@ class _Writer:
         if len(history):
             self._put("curves", f"{number}", folder / "learning-curves", history, self._curves(history, group, title))
         if runs[list(data.metrics)].notna().to_numpy().any():
-            axes = plot_paired_metrics(runs, metrics=data.metrics, title=title, **group.levels) if self.formats else None
+            axes = (
+                plot_paired_metrics(runs, metrics=data.metrics, title=title, **group.levels) if self.formats else None
+            )
             self._put("metrics", f"{number}", folder / "metrics", runs, axes)
         effects = group.of(data.effects) if len(data.effects) else data.effects
         if len(effects):

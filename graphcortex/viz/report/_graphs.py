@@ -30,7 +30,7 @@ def modules_of(graph: Data) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def space_data(graph: Data, modules: tuple[np.ndarray, np.ndarray] | None, num_edges: int) -> dict[str, Any]:
-    """Return the strongest edges: their ends, a colour (-1 is grey) and a width (0 to 2); and the colour of each neuron.
+    """Return the strongest edges: their ends, a colour (-1 is grey), a width (a digit, 0 to 2); and the colour of each neuron.
 
     Args:
         graph: ``edge_index``, ``edge_weight``, ``pos`` and ``num_nodes``.
@@ -50,7 +50,7 @@ def space_data(graph: Data, modules: tuple[np.ndarray, np.ndarray] | None, num_e
         "sizes": sizes[sizes > 1][:NUM_MODULE_COLOURS].tolist(),
         "ends": np.stack([source, target], axis=1).ravel().tolist(),
         "colours": np.where(between, -1, colour[source]).tolist(),
-        "widths": np.digitize(size / size.max(), _THIRDS).tolist() if len(size) else [],
+        "widths": "".join(map(str, np.digitize(size / size.max(), _THIRDS))) if len(size) else "",
         "note": count_broken(weight),
     }
 

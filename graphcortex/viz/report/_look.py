@@ -103,7 +103,12 @@ def levels(known: dict[str, float], *, along: str) -> tuple[list[dict], list[dic
             if along == "x"
             else {"x": 1, "xref": "paper", "y": at, "xanchor": "right", "yanchor": "bottom"}
         )
-        plain = {"showarrow": False, "font": {"size": 11, "color": "var(--ink-2)"}, "bgcolor": "var(--paper)", "opacity": 0.9}
+        plain = {
+            "showarrow": False,
+            "font": {"size": 11, "color": "var(--ink-2)"},
+            "bgcolor": "var(--paper)",
+            "opacity": 0.9,
+        }
         names.append({"text": said, **plain, **place})
     return lines, names
 

@@ -63,6 +63,7 @@ def _environment():
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     environment.filters["number"] = _rows.number
     environment.filters["readable"] = readable
     return environment

@@ -26,7 +26,9 @@ def number(value: Any, digits: int = 3, *, sign: bool = False) -> str:
         return NONE
     value = float(value)
     plain = value == 0 or 10.0**-digits <= abs(value) < 1e5
-    said = f"{value:{'+' if sign else ''}.{digits}f}" if plain else f"{value:{'+' if sign else ''}.{max(digits - 1, 1)}g}"
+    said = (
+        f"{value:{'+' if sign else ''}.{digits}f}" if plain else f"{value:{'+' if sign else ''}.{max(digits - 1, 1)}g}"
+    )
     return said.replace("-", "−")
 
 
@@ -89,7 +91,11 @@ def claim_rows(claims: pd.DataFrame) -> list[dict[str, Any]]:
     """Return a row per claim."""
     rows = []
     for row in claims.to_dict("records"):
-        where = [readable(str(row[name])) for name in ("connectome", "protocol", "recurrence", "task") if _told(row.get(name))]
+        where = [
+            readable(str(row[name]))
+            for name in ("connectome", "protocol", "recurrence", "task")
+            if _told(row.get(name))
+        ]
         rows.append(
             {
                 "where": " · ".join(where),

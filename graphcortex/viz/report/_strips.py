@@ -41,8 +41,11 @@ def paired_figure(
         if values.empty:
             continue
         tint = colour(variants.index(variant))
-        symbols = ["x-thin-open" if (variant, seed) in broken else "circle" for seed in values.index]
-        notes = [f"seed {seed}" + (", diverged" if (variant, seed) in broken else "") for seed in values.index]
+        crosses = [(variant, seed) in broken for seed in values.index]
+        symbols = ["x-thin-open" if cross else "circle" for cross in crosses] if any(crosses) else "circle"
+        notes = [
+            f"seed {seed}" + (", diverged" if cross else "") for seed, cross in zip(values.index, crosses, strict=True)
+        ]
         traces.append(
             {
                 "type": "scatter", "mode": "markers", "x": short(values), "y": [where] * len(values), "text": notes,
@@ -64,7 +67,9 @@ def paired_figure(
     return _strips(traces, present, x, shapes=lines, annotations=names)
 
 
-def forest_figure(effects: pd.DataFrame, metric: str, variants: tuple[str, ...], reference: str) -> dict[str, Any] | None:
+def forest_figure(
+    effects: pd.DataFrame, metric: str, variants: tuple[str, ...], reference: str
+) -> dict[str, Any] | None:
     """Return the mean difference of each variant to the reference, with its interval; None where there is no pair."""
     rows = effects[(effects["metric"] == metric) & (effects["pairs"] > 0)]
     if rows.empty:

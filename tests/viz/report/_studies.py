@@ -49,8 +49,8 @@ class MadeStudy:
             accuracy = np.nan if broken else rng.uniform(0.4, 1)
             rows.append(
                 {
-                    "connectome": name, "protocol": protocol, "recurrence": recurrence, "task": task, "variant": variant, "seed": seed,
-                    "accuracy": accuracy,
+                    "connectome": name, "protocol": protocol, "recurrence": recurrence, "task": task,
+                    "variant": variant, "seed": seed, "accuracy": accuracy,
                     **dict(zip(("modularity", "small_worldness", "assortativity", "entropy"), numbers, strict=True)),
                     "test_accuracy": accuracy, "diverged_epoch": 2.0 if broken else np.nan,
                 }
@@ -82,7 +82,9 @@ SHAPES = {
         "connectomes": ("6_6_2", "5_3_8"), "protocols": ("published", "corrected"), "recurrences": ("free", "nonnegative"),
         "tasks": ("go_nogo", "perceptual_decision"), "diverged": (0,),
     },
-    "a control of every kind": {"variants": ("W*[shuffled]D*[shuffled]C*@degree-length", "W[positive]D*C*+sparse", "W*[no-diagonal]", "W")},
+    "a control of every kind": {
+        "variants": ("W*[shuffled]D*[shuffled]C*@degree-length", "W[positive]D*C*+sparse", "W*[no-diagonal]", "W"),
+    },
 }  # fmt: skip
 """A shape of a study that a report must bear is one more line."""
 

@@ -16,7 +16,10 @@ from tests.viz.report._studies import CLAIMS
 @pytest.fixture(scope="session")
 def study(tmp_path_factory) -> StudyResults:
     config = SmallConfig(
-        out=tmp_path_factory.mktemp("study") / "out", variants=("W*D*C", "W"), tasks=("go_nogo", "one_choice_inference"), seeds=2
+        out=tmp_path_factory.mktemp("study") / "out",
+        variants=("W*D*C", "W"),
+        tasks=("go_nogo", "one_choice_inference"),
+        seeds=2,
     )
     return run_study(config, progress=False)
 
@@ -30,7 +33,9 @@ def report(study) -> Path:
 def browser():
     path = find_browser()
     if path is None:
-        pytest.skip(f"no browser is here: none of {', '.join(NAMES)}; apt-get install chromium, or set GRAPHCORTEX_BROWSER")
+        pytest.skip(
+            f"no browser is here: none of {', '.join(NAMES)}; apt-get install chromium, or set GRAPHCORTEX_BROWSER"
+        )
     found = Browser(path)
     yield found
     found.close()

@@ -21,8 +21,8 @@ DRAW_ALL = """
   for (const figure of document.querySelectorAll("[data-figure]")) {
     figure.scrollIntoView();
     const plot = figure.querySelector(".plot");
-    for (let tries = 0; tries < 300 && !(plot._fullData && plot.querySelector(".main-svg")) && !plot.querySelector(".empty"); tries++)
-      await wait(50);
+    const ready = () => (plot._fullData && plot.querySelector(".main-svg")) || plot.querySelector(".empty");
+    for (let tries = 0; tries < 300 && !ready(); tries++) await wait(50);
   }
   scrollTo(0, 0);
   await wait(100);
@@ -130,7 +130,8 @@ def test_the_toggle_turns_page_and_figures_over_and_is_remembered(browser, repor
     browser.evaluate(DRAW_ALL)
     look = """[getComputedStyle(document.body).backgroundColor, document.getElementById("theme").getAttribute("aria-pressed"),
       ...["curves", "effects"].map((name) => document.getElementById("figure-" + name)._fullData.at(-1).marker.color),
-      document.getElementById("figure-space")._fullLayout.scene.xaxis.color, document.getElementById("figure-matrix")._fullData[0].colorscale[1][1]]"""
+      document.getElementById("figure-space")._fullLayout.scene.xaxis.color,
+      document.getElementById("figure-matrix")._fullData[0].colorscale[1][1]]"""
     light = browser.evaluate(look)
     click = 'document.getElementById("theme").click(), new Promise((done) => setTimeout(done, 1500))'
     browser.evaluate(click)
@@ -169,7 +170,9 @@ def test_a_choice_changes_every_figure_that_depends_on_it(browser, report):
 def test_the_links_beside_a_figure_lead_to_its_files(browser, report):
     browser.open(report, width=1440)
     browser.evaluate(DRAW_ALL)
-    links = browser.evaluate("[...document.querySelectorAll('.files a')].map((a) => decodeURIComponent(a.getAttribute('href')))")
+    links = browser.evaluate(
+        "[...document.querySelectorAll('.files a')].map((a) => decodeURIComponent(a.getAttribute('href')))"
+    )
     assert len(links) == 2 * len(FIGURES)
     assert all((report.parent / link).is_file() for link in links)
 
@@ -178,7 +181,14 @@ def test_text_and_tables_need_no_script(browser, report):
     browser.open(report, width=390, scripts=False)
     try:
         words = browser.evaluate("document.body.innerText")
-        for word in ("the statement of gain", "undecided", "W*D*C", "graphcortex study", "0.500", "This figure needs JavaScript"):
+        for word in (
+            "the statement of gain",
+            "undecided",
+            "W*D*C",
+            "graphcortex study",
+            "0.500",
+            "This figure needs JavaScript",
+        ):
             assert word in words, word
         assert browser.evaluate("getComputedStyle(document.getElementById('theme')).display") == "none"
         assert browser.evaluate(OVERFLOW) == [0, []]

@@ -27,14 +27,16 @@
     font: { family: "inherit", size: 13, color: "var(--ink-2)" },
     hoverlabel: { bgcolor: "var(--paper)", bordercolor: "var(--rule)", font: { color: "var(--ink)" } },
   });
-  const below = { orientation: "h", itemsizing: "constant", x: 0, y: -0.02, yanchor: "top", font: { color: "var(--ink)" } };
-  const beside = { itemsizing: "constant", x: 1.02, y: 1, font: { color: "var(--ink)" } };
+  const below = { orientation: "h", x: 0, y: -0.02, yanchor: "top", font: { color: "var(--ink)" } };
+  const beside = { x: 1.02, y: 1, font: { color: "var(--ink)" } };
 
   function flat(spec) {
     const layout = Object.assign({}, spec.layout, { dragmode: drag() });
     if (layout.showlegend) {
-      layout.legend = narrow() ? Object.assign({}, below, { y: -0.22 }) : beside;
-      if (narrow()) layout.height += 14 * spec.legend;
+      /* On a phone the names stand below the axes, one or two to a line, in a space of their own. */
+      const axes = narrow() ? 300 : 400;
+      layout.height = narrow() ? axes + 22 * spec.legend : Math.max(axes, 60 + 22 * spec.legend);
+      layout.legend = narrow() ? Object.assign({}, below, { y: -56 / (axes - 56) }) : beside;
     }
     return { data: spec.data, layout: layout };
   }
@@ -46,8 +48,8 @@
     const data = [];
     const lines = new Map();
     spec.colours.forEach((colour, edge) => {
-      const name = colour + "/" + spec.widths[edge];
-      if (!lines.has(name)) lines.set(name, { colour: colour, width: spec.widths[edge], x: [], y: [], z: [] });
+      const width = Number(spec.widths[edge]), name = colour + "/" + width;
+      if (!lines.has(name)) lines.set(name, { colour: colour, width: width, x: [], y: [], z: [] });
       const line = lines.get(name);
       for (const end of [spec.ends[2 * edge], spec.ends[2 * edge + 1]]) {
         line.x.push(x[end]); line.y.push(y[end]); line.z.push(z[end]);
@@ -67,7 +69,7 @@
       data.push({
         type: "scatter3d", mode: "markers", name: name, text: chosen.map((neuron) => `neuron ${neuron}`),
         x: chosen.map((i) => x[i]), y: chosen.map((i) => y[i]), z: chosen.map((i) => z[i]),
-        marker: { size: spec.neurons.length > 400 ? 3 : 4, color: tint(module), line: { width: 0.5, color: "var(--paper)" } },
+        marker: { size: (spec.neurons.length > 400 ? 3 : 4) * (narrow() ? 0.6 : 1), color: tint(module), line: { width: 0.5, color: "var(--paper)" } },
         hovertemplate: "%{text}<br>%{x:.0f}, %{y:.0f}, %{z:.0f} µm<extra>" + name + "</extra>",
       });
     }
@@ -78,7 +80,7 @@
     const layout = Object.assign(looks(narrow() ? 430 : 560), {
       margin: { l: 0, r: 0, t: 30, b: 0 },
       title: { text: [spec.title, spec.note].filter(Boolean).join(", "), x: 0, xanchor: "left", font: { size: 14, color: "var(--ink)" } },
-      legend: narrow() ? below : Object.assign({}, beside, { x: 1 }),
+      legend: Object.assign({ itemsizing: "constant" }, narrow() ? below : beside, narrow() ? {} : { x: 1 }),
       /* y runs downward. Turning z as well makes that a rotation, and not a mirror image. */
       scene: {
         aspectmode: "data", dragmode: "orbit",
