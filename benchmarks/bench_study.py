@@ -22,11 +22,13 @@ import torch.nn.functional as F
 from environment import save
 
 from graphcortex.data import Connectome, MicronsFields, SyntheticCortex
+from graphcortex.kernels import complete_edge_index
 from graphcortex.metrics.random_null import _cached_statistics
 from graphcortex.study import Protocol, RunKey, Variant, initial_weights, run_one
 from graphcortex.study.config import default_data_root
-from graphcortex.study.published import anatomical_communicability, grid_lengths, scrambled_lengths
+from graphcortex.study.lengths import edge_lengths
 from graphcortex.study.run import shared_trials
+from graphcortex.study.wiring import anatomical_communicability
 from graphcortex.tasks import get_task
 
 VARIANTS = ("W", "WD", "WD*C", "W*D*C", "W*D*C*")
@@ -38,7 +40,7 @@ def plain_penalty(connectome: Connectome, variant: Variant, weight: torch.nn.Par
     off_diagonal = 1 - torch.eye(n)
     if variant.distance is None:
         return lambda: weight.abs().sum() * protocol.l1_strength
-    lengths = (scrambled_lengths(connectome) if variant.distance == "D*" else grid_lengths(n)).view(n, n)
+    lengths = edge_lengths(connectome, variant, protocol, complete_edge_index(n), seed=0).view(n, n)
 
     def communicability():
         strength = weight.abs().sum(1) + 1e-10
@@ -47,7 +49,12 @@ def plain_penalty(connectome: Connectome, variant: Variant, weight: torch.nn.Par
     if variant.communicability == "C":
         return lambda: protocol.length_strength * (weight.abs() * lengths * communicability()).sum()
     if variant.communicability == "C*":
-        reference = (anatomical_communicability(connectome) * off_diagonal).flatten().sort().values
+        reference = (
+            (anatomical_communicability(connectome, protocol.anatomy_normalization) * off_diagonal)
+            .flatten()
+            .sort()
+            .values
+        )
         return lambda: (
             protocol.length_strength * (weight.abs() * lengths).sum()
             + protocol.emd_strength * (communicability().flatten().sort().values - reference).abs().mean()

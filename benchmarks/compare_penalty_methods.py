@@ -17,7 +17,8 @@ import pandas as pd
 import torch
 from environment import save
 
-from graphcortex.study import Protocol, StudyConfig, Variant
+from graphcortex.study import Protocol, Variant
+from graphcortex.study.config import load_connectome
 from graphcortex.study.run import RunKey, run_one
 
 METRICS = ("accuracy", "val_accuracy", "modularity", "small_worldness", "assortativity", "entropy")
@@ -50,7 +51,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    connectome = StudyConfig(field=options.field, data_root=options.data_root).load_connectome()
+    connectome = load_connectome(options.field, options.data_root)
     rows = []
     for seed in range(options.seeds):
         for method in METHODS:

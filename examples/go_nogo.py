@@ -20,11 +20,15 @@ DEFAULT = StudyConfig(tasks=(TASK,), out=Path("results") / TASK)
 # %% What must hold
 def check(results: StudyResults) -> None:
     """Assert what this example claims."""
-    config = results.config
-    assert len(results.runs) == len(set(config.variants)) * config.seeds * len(set(config.tasks))
+    study = results.study
+    assert len(results.runs) == len(study.keys())
     assert results.runs["accuracy"].between(0, 1).all()
     # Function-derived weights carry the stimulus over the delay, where random weights under the same penalty forget it.
-    if config.field == "6_6_2" and config.epochs >= 10 and {"W*D*C", "W"} <= set(config.variants):
+    if (
+        "6_6_2" in study.connectomes
+        and study.protocols["published"].epochs >= 10
+        and {"W*D*C", "W"} <= set(map(str, study.variants))
+    ):
         mean = results.runs.groupby("variant")["accuracy"].mean()
         assert mean["W*D*C"] > mean["W"] + 0.2, mean
 

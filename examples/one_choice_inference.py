@@ -20,11 +20,11 @@ DEFAULT = StudyConfig(tasks=(TASK,), out=Path("results") / TASK)
 # %% What must hold
 def check(results: StudyResults) -> None:
     """Assert what this example claims."""
-    config = results.config
-    assert len(results.runs) == len(set(config.variants)) * config.seeds * len(set(config.tasks))
+    study = results.study
+    assert len(results.runs) == len(study.keys())
     assert results.runs["accuracy"].between(0, 1).all()
     # What is learned: to choose at all. The choices alone, without the goal, already allow .625.
-    if config.epochs >= 10 and "W*D*C" in config.variants:
+    if study.protocols["published"].epochs >= 10 and "W*D*C" in map(str, study.variants):
         assert results.runs.query("variant == 'W*D*C'")["accuracy"].max() > 0.5, "W*D*C should do better than guess"
 
 

@@ -21,8 +21,8 @@ DEFAULT = StudyConfig(tasks=(TASK,), out=Path("results") / TASK)
 # %% What must hold
 def check(results: StudyResults) -> None:
     """Assert what this example claims."""
-    config = results.config
-    assert len(results.runs) == len(set(config.variants)) * config.seeds * len(set(config.tasks))
+    study = results.study
+    assert len(results.runs) == len(study.keys())
     assert results.runs["accuracy"].between(0, 1).all()
     # No observer does better than the ideal one, but for luck in the trials.
     assert results.runs["test_accuracy"].max() < get_task(TASK).ceiling + 0.03

@@ -48,9 +48,12 @@ class Service:
     requests: list[tuple[str, dict]] = field(default_factory=list)
     login: str = "/login"
     latency: float = 0.0
+    remember: bool = False
+    """Whether an answer is made once, for tests that ask the same of the same tables a thousand times."""
 
     def __post_init__(self):
         self._lock = threading.Lock()
+        self.answers: dict[str, tuple[int, bytes, str, dict]] = {}
         self.server = _Server(("127.0.0.1", 0), _Handler)
         self.server.service = self
 
@@ -114,7 +117,11 @@ class _Handler(BaseHTTPRequestHandler):
         if service.token is not None and given != f"Bearer {service.token}":
             return self._fail("401" if given else "login")
         try:
-            status, content, kind, headers = self._answer(url.path, parse_qs(url.query), body)
+            key = json.dumps([self.path, body, service.limit]) if service.remember else ""
+            answer = service.answers.get(key) or self._answer(url.path, parse_qs(url.query), body)
+            if key:
+                service.answers[key] = answer
+            status, content, kind, headers = answer
         except KeyError as error:
             return self._fail("404", f"no {error}")
         if fault == "corrupt":

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
@@ -11,25 +11,32 @@ import pytest
 import torch
 
 from graphcortex import cli
+from graphcortex.cli import _told
+from graphcortex.cli import fetch as fetch_module
+from graphcortex.cli import run as run_module
 from graphcortex.data import SyntheticCortex
 from graphcortex.data._download import released_files
-from graphcortex.study import StudyConfig, StudyResults, study
+from graphcortex.study import StudyConfig, StudyResults
+from graphcortex.study.engines import runner
 from tests.data._tiny_field import tiny_arrays, write_field
 from tests.study._small import SHORT, connectome
 from tests.study.test_store import snapshot
 
 OPTIONS = [
-    "--tasks", "--field", "--data-root", "--variants", "--seeds", "--epochs", "--recurrence", "--functional", "--device",
-    "--threads", "--out", "--overwrite",
+    "--tasks", "--field", "--data-root", "--variants", "--seeds", "--protocol", "--epochs", "--recurrence", "--functional",
+    "--device", "--threads", "--workers", "--scheduler", "--out", "--overwrite", "--keep-weights",
 ]  # fmt: skip
 
 
 @pytest.fixture
 def small(monkeypatch, tmp_path):
     """Let the default field be a small connectome, under a short protocol; return the arguments of a short study."""
-    monkeypatch.setattr(StudyConfig, "load_connectome", lambda self: connectome(12))
-    short = property(lambda self: replace(SHORT, epochs=self.epochs, functional=self.functional))
-    monkeypatch.setattr(StudyConfig, "protocol", short)
+    monkeypatch.setattr(StudyConfig, "load_connectomes", lambda self: {name: connectome(12) for name in self.field})
+    monkeypatch.setattr(
+        StudyConfig,
+        "protocols",
+        lambda self: dict.fromkeys(self.protocol, replace(SHORT, epochs=self.epochs, functional=self.functional)),
+    )
     return ["--tasks", "go_nogo", "--variants", "W", "--seeds", "1", "--epochs", "1", "--out", str(tmp_path / "out")]
 
 
@@ -60,12 +67,14 @@ def refused(capsys, *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("command", "mentioned"),
     {
-        "": ["run", "metrics", "fetch", "info", "audit"],
-        "run": OPTIONS,
-        "metrics": [*OPTIONS, "--nulls"],
-        "fetch": ["--fields", "--data-root"],
-        "info": ["--field", "--data-root"],
-        "audit": ["PATH", "--data-root", "--json"],
+        "": ["run", "study", "resume", "metrics", "fetch", "info", "audit", "Exit codes: 0; 1"],
+        "run": [*OPTIONS, "Example:"],
+        "study": [*OPTIONS, "--json", "Example:"],
+        "resume": ["PATH", "--workers", "--scheduler", "--json", "Example:"],
+        "metrics": [*OPTIONS, "--nulls", "--json", "Example:"],
+        "fetch": ["--fields", "--data-root", "Example:"],
+        "info": ["--field", "--data-root", "--json", "Example:"],
+        "audit": ["PATH", "--data-root", "--json", "Example:"],
     }.items(),
 )
 def test_help_mentions_what_there_is(capsys, command, mentioned):
@@ -98,18 +107,19 @@ def test_run_trains_prints_the_table_and_says_what_it_wrote(small, capsys, tmp_p
     out = tmp_path / "out"
     assert "go_nogo, free recurrence (chance 0.5" in said
     assert "mean ± half of the 95 % interval over seeds" in said
-    assert said.strip().endswith(f"{out}: table.csv, runs.csv, learned weights in runs/, 3 figures in figures/")
+    assert said.strip().endswith(f"{out}: table.csv, runs.csv, learned weights in weights/, 3 figures in figures/")
     written = snapshot(out)
     assert sorted(written) == [
-        "figures/go_nogo/free/W-matrix.png",
-        "figures/go_nogo/free/W-space.png",
-        "figures/go_nogo/free/learning-curves.png",
+        "connectomes/synthetic.pt",
+        "figures/synthetic/published/go_nogo/free/W-matrix.png",
+        "figures/synthetic/published/go_nogo/free/W-space.png",
+        "figures/synthetic/published/go_nogo/free/learning-curves.png",
+        "manifest.json",
         "runs.csv",
-        "runs/synthetic/published/go_nogo/W-free-seed0/history.csv",
-        "runs/synthetic/published/go_nogo/W-free-seed0/result.json",
-        "runs/synthetic/published/go_nogo/W-free-seed0/weights.npz",
-        "study.json",
+        "runs/synthetic/published/go_nogo/W-free-seed0.parquet",
         "table.csv",
+        "times.csv",
+        "weights/synthetic/published/go_nogo/W-free-seed0.npz",
     ]
     assert len(pd.read_csv(out / "runs.csv")) == 1
 
@@ -132,74 +142,157 @@ def test_metrics_without_random_graphs_are_refused(small, capsys):
 
 def test_options_reach_the_study(monkeypatch, tmp_path):
     asked = []
-    monkeypatch.setattr(cli, "run", asked.append)
+    monkeypatch.setattr(run_module, "run_study", lambda config: asked.append(config) or 1 / 0)
     arguments = (
-        "run --tasks go_nogo perceptual_decision --field 4_7_2 --data-root d --variants W*D*C WD --seeds 5 --epochs 2 --threads 1 "
-        "--recurrence nonnegative --functional precision-sttc --device cpu --out o --overwrite"
+        "run --tasks go_nogo perceptual_decision --field 4_7_2 5_3_8 --data-root d --variants W*D*C WD --seeds 5 --epochs 2 "
+        "--threads 1 --protocol published corrected-test --recurrence nonnegative free --functional precision-sttc "
+        "--device cpu --workers 2 --out o --overwrite --no-keep-weights"
     )
-    assert cli.main(arguments.split()) == 0
-    assert cli.main(["run"]) == 0
+    for command in (arguments.split(), ["run"], ["run", "--scheduler", "tcp://127.0.0.1:8786"]):
+        with pytest.raises(ZeroDivisionError):
+            cli.main(command)
     path = type(tmp_path)
-    assert asked == [
-        StudyConfig(
-            tasks=("go_nogo", "perceptual_decision"),
-            field="4_7_2",
-            data_root=path("d"),
-            variants=("W*D*C", "WD"),
-            seeds=5,
-            epochs=2,
-            recurrence="nonnegative",
-            functional="precision-sttc",
-            device="cpu",
-            threads=1,
-            out=path("o"),
-            overwrite=True,
-        ),
-        StudyConfig(),
-    ]
+    wanted = StudyConfig(
+        tasks=("go_nogo", "perceptual_decision"),
+        field=("4_7_2", "5_3_8"),
+        data_root=path("d"),
+        variants=("W*D*C", "WD"),
+        seeds=5,
+        protocol=("published", "corrected-test"),
+        epochs=2,
+        recurrence=("nonnegative", "free"),
+        functional="precision-sttc",
+        device="cpu",
+        threads=1,
+        workers=2,
+        out=path("o"),
+        overwrite=True,
+        keep_weights=False,
+    )
+    given = [{field.name: getattr(config, field.name) for field in fields(StudyConfig)} for config in asked]
+    assert [StudyConfig(**values) for values in given] == [
+        wanted, StudyConfig(), StudyConfig(scheduler="tcp://127.0.0.1:8786"),
+    ]  # fmt: skip
 
 
 def test_an_example_starts_from_its_default(small, capsys, tmp_path):
     default = StudyConfig(tasks=("perceptual_decision",), out=tmp_path / "mine", variants=("WD",), seeds=2, epochs=1)
     results = cli.run_example(default, "Words.", ["--seeds", "1"])
     assert isinstance(results, StudyResults)
-    assert results.config == replace(default, seeds=1)
+    assert results.study.seeds == (0,)
     assert results.runs[["task", "variant"]].to_numpy().tolist() == [["perceptual_decision", "WD"]]
-    assert (tmp_path / "mine" / "figures" / "perceptual_decision" / "free" / "WD-space.png").is_file()
+    assert (
+        tmp_path / "mine" / "figures" / "synthetic" / "published" / "perceptual_decision" / "free" / "WD-space.png"
+    ).is_file()
 
 
-def test_the_same_command_goes_on_where_it_was(small, capsys, monkeypatch, tmp_path):
-    run_one, trained = study.run_one, []
+def count_runs(monkeypatch, stop_after: int | None = None) -> list:
+    run_one, trained = runner.run_one, []
 
-    def interrupted(graph, key, *arguments, **options):
-        if trained:
+    def counted(graph, key, *arguments, **options):
+        if len(trained) == stop_after:
             raise KeyboardInterrupt
         trained.append(key)
         return run_one(graph, key, *arguments, **options)
 
-    command = ["run", *small, "--seeds", "2"]
+    monkeypatch.setattr(runner, "run_one", counted)
+    return trained
+
+
+@pytest.mark.parametrize("command", ["run", "study"])
+def test_the_same_command_or_resume_goes_on_where_it_was(small, capsys, monkeypatch, tmp_path, command):
+    command = [command, *small, "--seeds", "3"]
     with monkeypatch.context() as patch:
-        patch.setattr(study, "run_one", interrupted)
+        first = count_runs(patch, 1)
         assert cli.main(command) == 130
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.endswith("graphcortex: stopped; the same command, without --overwrite, goes on where it was.\n")
-    monkeypatch.setattr(
-        study, "run_one", lambda graph, key, *a, **k: trained.append(key) or run_one(graph, key, *a, **k)
-    )
-    assert cli.main(command) == 0
-    assert [key.seed for key in trained] == [0, 1]
+    assert "stopped; every finished run is kept" in captured.err
+    assert captured.err.endswith("graphcortex resume DIR, with the folder of the results.\n")
+    with monkeypatch.context() as patch:
+        second = count_runs(patch, 1)
+        assert cli.main(["resume", str(tmp_path / "out")]) == 130
+    with monkeypatch.context() as patch:
+        third = count_runs(patch)
+        assert cli.main(["resume", str(tmp_path / "out")]) == 0
+        assert cli.main(command) == 0
+    assert [key.seed for key in (*first, *second, *third)] == [0, 1, 2]
+    assert capsys.readouterr().out.count("learned weights in weights/") == 2
+
+
+def test_resume_of_no_study_is_told(capsys, tmp_path):
+    said = told(capsys, cli.main(["resume", str(tmp_path / "none")]))
+    assert "must be the results folder of a study, with a manifest.json" in said
 
 
 def test_an_interrupted_example_exits_with_130(monkeypatch, capsys):
     def interrupt(config):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "run", interrupt)
+    monkeypatch.setattr(run_module, "run", interrupt)
     with pytest.raises(SystemExit) as caught:
         cli.run_example(StudyConfig(), "Words.", [])
     assert caught.value.code == 130
     assert "stopped" in capsys.readouterr().err
+
+
+def fail(monkeypatch, seed: int) -> None:
+    run_one = runner.run_one
+
+    def failing(graph, key, *arguments, **options):
+        if key.seed == seed:
+            raise ArithmeticError("too much")
+        return run_one(graph, key, *arguments, **options)
+
+    monkeypatch.setattr(runner, "run_one", failing)
+
+
+@pytest.mark.parametrize("command", [["run"], ["study"], ["metrics", "--nulls", "2"]], ids=str)
+def test_failed_runs_are_told_at_the_end_with_code_1(small, capsys, monkeypatch, command, tmp_path):
+    with monkeypatch.context() as patch:
+        fail(patch, 1)
+        assert cli.main([*command, *small, "--seeds", "2"]) == 1
+    captured = capsys.readouterr()
+    assert "go_nogo, free recurrence" in captured.out or "go_nogo W free seed 0" in captured.out
+    assert "failed: synthetic published go_nogo W free seed 1: ArithmeticError: too much" in captured.err
+    assert "Traceback" in captured.err
+    last = "graphcortex: 1 of 2 runs failed, as said above and in"
+    assert captured.err.splitlines()[-1].startswith(last)
+    assert cli.main([*command, *small, "--seeds", "2"]) == 0
+    with monkeypatch.context() as patch:
+        fail(patch, 2)
+        with pytest.raises(SystemExit) as caught:
+            cli.run_example(StudyConfig(), "Words.", [*small, "--seeds", "3"])
+    assert caught.value.code == 1
+
+
+def test_json_is_one_object_and_nothing_else(small, capsys, monkeypatch, tmp_path):
+    with monkeypatch.context() as patch:
+        fail(patch, 1)
+        assert cli.main(["study", *small, "--seeds", "2", "--json"]) == 1
+    said = json.loads(capsys.readouterr().out)
+    assert said["folder"] == str(tmp_path / "out")
+    assert said["finished"] == 1
+    assert said["missing"] == ["synthetic/published/go_nogo/W-free-seed1"]
+    assert [failure["run"] for failure in said["failures"]] == said["missing"]
+    assert [(row["variant"], row["seed"], row["diverged_epoch"]) for row in said["runs"]] == [("W", 0, None)]
+    assert said["table"][0]["metric"] == "accuracy"
+    assert cli.main(["resume", str(tmp_path / "out"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["finished"] == 2
+    assert cli.main(["metrics", *small, "--nulls", "2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["metrics"]
+    assert {"modularity", "small_worldness"} <= {row["metric"] for row in found}
+    assert cli.main(["info", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["neurons"] > 100
+    assert _told.to_json({"a": np.float64(0.5), "b": np.int64(3)}) == '{\n  "a": 0.5,\n  "b": 3\n}'
+
+
+def test_whoever_reads_may_have_enough(tmp_path):
+    """As in `graphcortex info --json | head -1`: no traceback, no message."""
+    command = f"{sys.executable} -m graphcortex.cli info --json | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=240, check=False)
+    assert done.stderr == ""
+    assert done.stdout.strip() in ("0", "141")
 
 
 # --- bad input: exit code 2, the reason on stderr, no traceback
@@ -244,7 +337,7 @@ def test_the_results_of_another_study_are_left_alone(small, capsys, tmp_path):
     capsys.readouterr()
     before = snapshot(tmp_path / "out")
     said = told(capsys, cli.main(["run", *small, "--epochs", "2"]))
-    assert "protocol.epochs: 1 there, 2 asked for" in said
+    assert "protocols.published.epochs: 1 there, 2 asked for" in said
     assert "--overwrite" in said
     assert snapshot(tmp_path / "out") == before
     assert cli.main(["run", *small, "--epochs", "2", "--overwrite"]) == 0
@@ -252,11 +345,11 @@ def test_the_results_of_another_study_are_left_alone(small, capsys, tmp_path):
 
 def test_a_variant_that_the_connectome_cannot_serve_is_told(small, capsys, monkeypatch, tmp_path):
     bare = connectome(12, synapse_index=[[], []], count=[])
-    monkeypatch.setattr(StudyConfig, "load_connectome", lambda self: bare)
-    assert cli.main(["run", *small, "--variants", "WD*C*"]) == 2
-    captured = capsys.readouterr()
-    assert "Traceback" not in captured.err
-    assert captured.err.splitlines()[-1].startswith("graphcortex: error: C* compares with the anatomy")
+    monkeypatch.setattr(StudyConfig, "load_connectomes", lambda self: {"synthetic": bare})
+    said = told(capsys, cli.main(["run", *small, "--variants", "W", "WD*C*"]))
+    assert "WD*C* uses the wiring: expected a connectome with synapses, got none" in said
+    assert "(Connectome synthetic.)" in said
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_that_cannot_be_made_is_named(small, capsys, tmp_path):
@@ -272,6 +365,8 @@ BAD_OPTIONS = {
     "seeds as text": (["--seeds", "three"], "'three'"),
     "an unknown arm": (["--recurrence", "positive"], "positive"),
     "an unknown device": (["--device", "tpu"], "got 'tpu'"),
+    "an unknown protocol": (["--protocol", "mended"], "got 'mended'"),
+    "two engines": (["--workers", "2", "--scheduler", "tcp://127.0.0.1:1"], "must not both be given"),
     "no variants": (["--variants"], "variants must name at least one"),
     "an unknown option": (["--sedes", "3"], "--sedes"),
 }
@@ -302,7 +397,7 @@ def test_a_message_of_several_lines_is_told_on_one(monkeypatch, capsys):
     def wrong(config):
         raise ValueError("first\n  second")
 
-    monkeypatch.setattr(cli, "run", wrong)
+    monkeypatch.setattr(run_module, "run_study", wrong)
     assert told(capsys, cli.main(["run"])) == "graphcortex: error: first second\n"
 
 
@@ -310,7 +405,7 @@ def test_a_fault_of_the_program_is_not_hidden(monkeypatch):
     def wrong(config):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(cli, "run", wrong)
+    monkeypatch.setattr(run_module, "run_study", wrong)
     with pytest.raises(RuntimeError, match="a bug"):
         cli.main(["run"])
 
@@ -353,7 +448,7 @@ def test_fetch_all_is_all_also_where_some_are_there(monkeypatch, capsys, tmp_pat
         def __init__(self, root, names):
             asked.append((root, names))
 
-    monkeypatch.setattr(cli, "MicronsFields", Fields)
+    monkeypatch.setattr(fetch_module, "MicronsFields", Fields)
     assert cli.main(["fetch", "--fields", "all", "--data-root", str(tmp_path)]) == 0
     assert asked == [(tmp_path, list(released_files()))]
     assert len(released_files()) == 56

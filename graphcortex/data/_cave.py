@@ -292,9 +292,9 @@ def _strict(frame: pd.DataFrame, query: Query) -> pa.Table:
         whole = pd.api.types.is_integer_dtype(column)
         blank = bool(column.isna().all())  # an empty column has no kind
         if kind == "whole" and (whole or blank):
-            values = column.astype("Int64").fillna(0).to_numpy(np.int64)
+            values = column.to_numpy(np.int64, na_value=0)
         elif kind == "number" and (numeric or blank):
-            values = column.astype("Float64").to_numpy(np.float64, na_value=np.nan)
+            values = column.to_numpy(np.float64, na_value=np.nan)
         elif kind == "text" and not numeric:
             values = column.astype(object).where(column.notna(), "").map(str).to_numpy(object)
         elif kind == "flag" and not numeric:

@@ -17,8 +17,20 @@ from tqdm import tqdm
 
 from graphcortex.data._unpickle import DataFileError
 
-BASE_URL = "https://raw.githubusercontent.com/neurovium/CorticalBlueprintRNN/8d5e241b444803ba552923d32a5fcef39439425b/"
+REPOSITORY, COMMIT = "neurovium/CorticalBlueprintRNN", "8d5e241b444803ba552923d32a5fcef39439425b"
+
+BASE_URL = f"https://raw.githubusercontent.com/{REPOSITORY}/{COMMIT}/"
 """The released files at one commit (MIT licence); the paths of the manifest follow."""
+
+RELEASE = {
+    "licence": "MIT",
+    "version": f"{REPOSITORY}, commit {COMMIT}",
+    "citation": (
+        "Shakiba, Rokni, Mohammadi & Dehghani (2026), arXiv:2606.14975; the MICrONS Consortium (2025), "
+        "Nature 640, doi:10.1038/s41586-025-08790-w"
+    ),
+}
+"""What the provenance of a released field says of its origin."""
 
 RETRIES = 2
 TIMEOUT_S = 30.0

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from graphcortex.data._plain_counts import plain_counts
 from graphcortex.data._unpickle import DataFileError, read_npy
 
 VOXEL_UM = np.array([0.004, 0.004, 0.04])
@@ -79,7 +81,11 @@ def read_positions(path: Path) -> np.ndarray:
 def read_counts(path: Path, N: int, counted: Path) -> np.ndarray:
     """Return the synapse counts ``W[source, target]``, shape ``(N, N)``, int64, of a table with an index column."""
     try:
-        table = pd.read_csv(path, index_col=0, low_memory=False)
+        content = path.read_bytes()
+        plain = plain_counts(content, N)
+        if plain is not None:
+            return plain
+        table = pd.read_csv(io.BytesIO(content), index_col=0, low_memory=False)
     except FileNotFoundError:
         raise DataFileError(f"{path}: expected a table of synapse counts, got no file; check the folder.") from None
     except (ValueError, OSError) as error:  # pandas' own errors and those of encodings are ValueErrors

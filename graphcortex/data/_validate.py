@@ -86,7 +86,7 @@ def check_connectome(graph: Connectome) -> None:
                 )
             continue
         known = fields_of(level)
-        for name in stores[level].keys():  # noqa: SIM118
+        for name in stores[level].keys():
             if name not in known:
                 raise ConnectomeError(f"unknown field {name!r} of level {level!r}; {suggestion(name, level)}.")
         for name, field in known.items():

@@ -186,6 +186,7 @@ class _Download:
             names=code_names,
             provenance={
                 "source": "MICrONS, from CAVE",
+                "citation": "the MICrONS Consortium (2025), Nature 640, doi:10.1038/s41586-025-08790-w",
                 **{
                     name: self._facts[name]
                     for name in ("datastack", "version", "time_stamp", "server_version", "client_version")

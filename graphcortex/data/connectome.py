@@ -363,7 +363,7 @@ class Connectome(HeteroData):
             if edge_type in self.edge_types:
                 store = self[edge_type]
                 total = f", {int(store['count'].sum()):,} synapses" if "count" in store else ""
-                fields = ", ".join(name for name in store.keys() if name != "edge_index")  # noqa: SIM118
+                fields = ", ".join(name for name in store.keys() if name != "edge_index")
                 lines.append(f"{store.num_edges:,} {noun}{total}: {fields}")
         lines += [f"{name}: {_shortened(repr(value))}" for name, value in self._global_store.items()]
         if isinstance(self, Batch):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from graphcortex.data import _field_files as files
-from graphcortex.data._download import BASE_URL, fetch, released_files, sha256_of
+from graphcortex.data._download import BASE_URL, RELEASE, fetch, released_files, sha256_of
 from graphcortex.data._named import NamedDataset
 from graphcortex.data._unpickle import DataFileError
 from graphcortex.data._validate import ConnectomeError
@@ -32,7 +32,8 @@ class MicronsFields(NamedDataset):
     ``self_precision`` of the neurons. Row ``i``, column ``j`` of the synapse table is taken as ``i -> j``.
 
     Fields are ordered by (session, scan, field), and read each time they are asked for. Nothing but missing files is
-    ever written into the root.
+    ever written into the root. ``provenance`` has the licence, version and citation of the release for a field of a
+    released name; whether its files are the released ones, :meth:`verify` says.
 
     Args:
         root: A folder that holds ``<field>/``, ``info/<field>/`` or ``Model/DATA/info/<field>/``.
@@ -115,6 +116,8 @@ class MicronsFields(NamedDataset):
         ids = {key: files.read_ids(at[key], N, counted) for key in ("root_id", "unit_id", "nucleus_id")}
         session, scan, field = files.field_key(name)
         provenance = {"source": "MICrONS", "field": name, "session": session, "scan": scan, "plane": field}
+        if name in released_files():
+            provenance |= RELEASE
         try:
             return Connectome.from_arrays(
                 pos,

@@ -30,12 +30,12 @@ class _NullTransform(Control):
         """Draw the edges of one connectome, or of one plain graph."""
         check_single_graph(data, self)
         if isinstance(data, Connectome):
-            store, fields = data.synapses, [name for name in data.synapses.keys() if name != "edge_index"]  # noqa: SIM118
+            store, fields = data.synapses, [name for name in data.synapses.keys() if name != "edge_index"]
             strength = data.synapses["count"]
         else:
             if data.edge_index is None:
                 raise ValueError(f"{type(self).__name__} must be given a graph with edge_index, got none.")
-            store, fields = data, [name for name in data.keys() if name != "edge_index" and data.is_edge_attr(name)]  # noqa: SIM118
+            store, fields = data, [name for name in data.keys() if name != "edge_index" and data.is_edge_attr(name)]
             strength = data.edge_weight
         seed = self._seed()
         graph, order = _ranked(store["edge_index"], strength, data.num_nodes, data.pos, seed)

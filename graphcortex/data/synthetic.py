@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -165,6 +166,9 @@ def _draw_connectome(
         names={"layer": slab.LAYERS, "cell_type": slab.CELL_TYPES},
         provenance={
             "source": "SyntheticCortex",
+            "licence": "MIT",
+            "version": f"graphcortex {sys.modules['graphcortex'].__version__}",
+            "citation": "synthetic: drawn by graphcortex, no measured data",
             "field": name,
             "seed": seed,
             "duration_s": duration_s,

@@ -191,6 +191,7 @@ def stitch_fields(graphs: Sequence[Connectome], tolerance_um: float) -> tuple[Co
         names=code_names or None,
         provenance={
             "source": "MicronsVolume",
+            **_common(graphs),
             "fields": list(names),
             "recordings": [_notes(graph) for graph in graphs],
             "units": _units(names, columns, members, arrays, graphs),
@@ -204,6 +205,16 @@ def stitch_fields(graphs: Sequence[Connectome], tolerance_um: float) -> tuple[Co
 
 def _notes(graph: Connectome) -> dict[str, Any]:
     return dict(graph.provenance) if "provenance" in graph._global_store else {}
+
+
+def _common(graphs: Sequence[Connectome]) -> dict[str, Any]:
+    """Return the licence, version and citation that all fields have in common."""
+    notes = [_notes(graph) for graph in graphs]
+    return {
+        name: notes[0][name]
+        for name in ("licence", "version", "citation")
+        if all(name in other and other[name] == notes[0][name] for other in notes)
+    }
 
 
 def _field_names(graphs: Sequence[Connectome]) -> list[str]:

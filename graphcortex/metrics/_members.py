@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
-import multiprocessing.connection
-import os
 import pickle
 import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -17,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from graphcortex._processes import end_with_parent
 from graphcortex._random import derive_seed
 from graphcortex.graphs import NullModel, SimpleGraph
 
@@ -101,15 +99,9 @@ def _bare(graph: SimpleGraph) -> SimpleGraph:
 def _receive(*work: Any) -> None:
     global _work
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the first process ends the others
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     torch.set_num_threads(1)
     _work = work
-
-
-def _end_with_parent() -> None:
-    """End this process when the first one is gone: killed, it ends nobody, and its workers would wait for ever."""
-    multiprocessing.connection.wait([multiprocessing.parent_process().sentinel])
-    os._exit(1)
 
 
 def _compute(which: range) -> list[np.ndarray]:

@@ -15,6 +15,7 @@ from graphcortex.nn.constraints import (
 )
 from graphcortex.nn.graph_rnn import GraphRNN
 from graphcortex.nn.partitioned import PartitionedClassifier, PartitionedRNN
+from graphcortex.nn.plasticity import Rewiring, StructuralPlasticity
 
 __all__ = [
     "Dale",
@@ -24,6 +25,8 @@ __all__ = [
     "Offset",
     "PartitionedClassifier",
     "PartitionedRNN",
+    "Rewiring",
+    "StructuralPlasticity",
     "TaskClassifier",
     "constrain_dale",
     "constrain_nonnegative",

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from graphcortex._checks import check_edge_values, check_finite
-from graphcortex._typing import EdgeValues, NodeValues
+from graphcortex._typing import EdgeIndex, EdgeValues, NodeValues
 from graphcortex.nn.graph_rnn import GraphRNN
 
 
@@ -36,17 +36,23 @@ class NonNegative(nn.Module):
         """Return the free parameter of a given one; negative entries are set to 0."""
         return value.relu()
 
+    def sign_of(self, edge_index: EdgeIndex) -> EdgeValues:
+        """Return the sign of edges that may be new, shape ``(E,)``."""
+        return torch.ones(edge_index.size(1), device=edge_index.device)
+
 
 class Dale(nn.Module):
     """Keep the sign of every edge: the weight is the positive part of a free magnitude, times the sign.
 
     Args:
         edge_sign: 1 or -1 for each edge, shape ``(E,)``, floating point.
+        neuron_sign: 1 or -1 for each neuron, shape ``(N,)``; needed where edges move, see :meth:`GraphRNN.set_edges`.
     """
 
-    def __init__(self, edge_sign: EdgeValues):
+    def __init__(self, edge_sign: EdgeValues, neuron_sign: NodeValues | None = None):
         super().__init__()
         self.register_buffer("edge_sign", edge_sign)
+        self.register_buffer("neuron_sign", neuron_sign, persistent=False)
 
     def forward(self, magnitude: torch.Tensor) -> torch.Tensor:
         """Return the signed weights."""
@@ -55,6 +61,20 @@ class Dale(nn.Module):
     def right_inverse(self, value: torch.Tensor) -> torch.Tensor:
         """Return the magnitudes of given weights; those of the wrong sign are set to 0."""
         return (value * self.edge_sign).relu()
+
+    def sign_of(self, edge_index: EdgeIndex) -> EdgeValues:
+        """Return the sign of edges that may be new, shape ``(E,)``: that of the neuron that sends.
+
+        Raises:
+            ValueError: If the signs of the neurons were not given.
+        """
+        if self.neuron_sign is None:
+            raise ValueError("neuron_sign must be given where edges move, got None; constrain_dale gives it.")
+        return self.neuron_sign[edge_index[0]]
+
+    def follow_edges(self, edge_index: EdgeIndex) -> None:
+        """Take the signs of edges that have moved."""
+        self.edge_sign = self.sign_of(edge_index)
 
 
 class Gain(nn.Module):
@@ -126,8 +146,9 @@ def constrain_dale(rnn: GraphRNN, neuron_sign: NodeValues) -> GraphRNN:
             f"neuron_sign must hold 1 or -1 for each neuron: expected shape ({rnn.num_nodes},), got shape "
             f"{tuple(neuron_sign.shape)} with values {neuron_sign.unique().tolist()[:5]}."
         )
-    sign = neuron_sign.to(rnn.edge_weight)[rnn.edge_index[0]]
-    return parametrize.register_parametrization(rnn, "edge_weight", Dale(sign))
+    neuron_sign = neuron_sign.to(rnn.edge_weight.detach())
+    sign = neuron_sign[rnn.edge_index[0]]
+    return parametrize.register_parametrization(rnn, "edge_weight", Dale(sign, neuron_sign))
 
 
 def learn_gain(rnn: GraphRNN, edge_scale: EdgeValues) -> GraphRNN:

@@ -12,7 +12,15 @@ from torch.utils.checkpoint import checkpoint
 from torch_geometric.data import Data
 from torch_geometric.nn import MessagePassing
 
-from graphcortex._checks import check_choice, check_count, check_edge_values, check_finite, check_nodes, check_number
+from graphcortex._checks import (
+    check_choice,
+    check_count,
+    check_edge_index,
+    check_edge_values,
+    check_finite,
+    check_nodes,
+    check_number,
+)
 from graphcortex._random import as_generator
 from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
 from graphcortex.kernels import BACKENDS, GraphStructure, choose_backend, recurrent_scan
@@ -210,6 +218,42 @@ class GraphRNN(MessagePassing):
         """
         check_edge_values(edge_weight.to(self.edge_index.device), self.edge_index)
         with torch.no_grad():
+            self._write_edge_weight(edge_weight)
+
+    @torch.no_grad()
+    def set_edges(self, edge_index: EdgeIndex, edge_weight: EdgeValues | None = None) -> None:
+        """Move the edges to other pairs of neurons. There are as many as before, so that Parameters and optimizers go on.
+
+        Args:
+            edge_index: Source (row 0) and target (row 1) of each edge, shape ``(2, E)``; copied.
+            edge_weight: Weight of each edge, shape ``(E,)``; each edge keeps that of its place if None.
+
+        Raises:
+            ValueError: If there are more or fewer edges, they do not fit the neurons, or a constraint holds a value per edge that
+                does not follow from the pair of neurons. Nothing has changed then.
+        """
+        check_edge_index(edge_index, self.num_nodes)
+        edge_index = edge_index.to(self.edge_index.device, copy=True)
+        if edge_index.shape != self.edge_index.shape:
+            raise ValueError(
+                f"edge_index must have as many edges as the network, {self.edge_index.size(1)}, got {edge_index.size(1)}; make a "
+                "new network for another number."
+            )
+        if edge_weight is not None:
+            check_edge_values(edge_weight.to(edge_index.device), edge_index)
+        constraints = self.parametrizations["edge_weight"] if parametrize.is_parametrized(self, "edge_weight") else ()
+        for constraint in constraints:
+            if not hasattr(constraint, "follow_edges") and any(b.dim() for b in constraint.buffers()):
+                raise ValueError(
+                    f"edges must not move under a constraint that holds a value for each of them, got {type(constraint).__name__}."
+                )
+        for constraint in constraints:
+            if hasattr(constraint, "follow_edges"):
+                constraint.follow_edges(edge_index)
+        # Another tensor: who holds the one before still has the edges that were there.
+        self.edge_index = edge_index
+        self._sort_edges()
+        if edge_weight is not None:
             self._write_edge_weight(edge_weight)
 
     def _write_edge_weight(self, edge_weight: EdgeValues) -> None:

@@ -1,127 +1,160 @@
-"""The one configuration that the examples and the command line share."""
+"""The one configuration that the examples and the command line share: names, to a study."""
 
 from __future__ import annotations
 
-import hashlib
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import torch
-
-from graphcortex import __version__
 from graphcortex._checks import check_choice, check_count
 from graphcortex.data import Connectome, MicronsFields, SyntheticCortex
-from graphcortex.study.key import RECURRENCE, RunKey
+from graphcortex.study.engines import Dask, Engine, InProcess, Processes
+from graphcortex.study.key import RECURRENCE
 from graphcortex.study.protocol import FUNCTIONAL, Protocol
+from graphcortex.study.results import StudyResults
+from graphcortex.study.study import Study, check_device
 from graphcortex.study.variant import Variant
-from graphcortex.tasks import TASKS
+from graphcortex.tasks import TASKS, check_task_name, get_task
 
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """Train every variant on every task, print the table, and write weights, tables and figures.
-
-    A study that was stopped goes on where it was when it is started again with the same --out.
-    """
+    """Which study to run, and where: every combination of connectome, protocol, task, seed, arm and variant is a run."""
 
     tasks: tuple[str, ...] = tuple(TASKS)
-    """Tasks to train on."""
-    field: str = "synthetic"
-    """Connectome: a MICrONS field such as 6_6_2, or "synthetic" for the embedded default, which needs no download."""
+    """Tasks to train on: those of the study, or any of NeuroGym, as in neurogym:ContextDecisionMaking-v0."""
+    field: tuple[str, ...] = ("synthetic",)
+    """Connectomes: MICrONS fields such as 6_6_2, or "synthetic" for the embedded default, which needs no download."""
     data_root: Path | None = None
     """Folder with the MICrONS fields; missing files are downloaded into it. Default: $GRAPHCORTEX_DATA/microns-fields, or else a
     cache folder in the home directory."""
     variants: tuple[str, ...] = ("W*D*C", "WD*C", "W")
     """Variants, as in W*D*C (quote them in a shell). W: random, W*: from function, W!: W* renamed; D: grid, D*: positions; C:
-    communicability, C*: its distance to the anatomy."""
+    communicability, C*: its distance to the anatomy. Controls: W*[no-diagonal]D*C, WD*[shuffled], W*D*C*@degree, ..."""
     seeds: int = 3
-    """Runs per variant and task."""
+    """Runs per connectome, protocol, task, arm and variant."""
+    protocol: tuple[str, ...] = ("published",)
+    """Protocols: published; corrected; or either with single corrections, as in published+positions or corrected-trials."""
     epochs: int = 10
     """Passes over the training trials."""
-    recurrence: Literal["free", "nonnegative"] = "free"
-    """Recurrent weights of any sign, or kept at or above 0."""
+    recurrence: tuple[Literal["free", "nonnegative"], ...] = ("free",)
+    """Recurrent weights of any sign, kept at or above 0, or both arms."""
     functional: Literal["correlation-sttc", "sttc", "precision-sttc"] = "correlation-sttc"
     """Functional relations that shape W*."""
     device: str = "cpu"
     """Where to train: cpu, cuda, cuda:1, ..."""
     threads: int = 0
     """CPU threads of each run. 0: one for fewer than 200 neurons, whose threads would only wait for each other, and otherwise as
-    many as PyTorch takes."""
+    many as PyTorch takes; one where there are --workers."""
+    workers: int = 1
+    """Processes of this machine to share the runs out to."""
+    scheduler: str | None = None
+    """Address of a Dask scheduler to share the runs out to instead, such as tcp://10.0.0.1:8786."""
     out: Path = Path("results/study")
     """Folder for the results."""
     overwrite: bool = False
     """Delete the results of another study in that folder."""
+    keep_weights: bool = True
+    """Keep what each run learned; figures and metrics of learned graphs need it."""
 
     def __post_init__(self):
+        for name in ("field", "protocol", "recurrence"):
+            if isinstance(getattr(self, name), str):
+                object.__setattr__(self, name, (getattr(self, name),))
         for name in ("tasks", "variants"):
             if isinstance(getattr(self, name), str):
                 got = getattr(self, name)
                 raise ValueError(f"{name} must be a tuple of names, such as ({got!r},); got {got!r}.")
+        for name in ("tasks", "variants", "field", "protocol", "recurrence"):
             if not getattr(self, name):
                 raise ValueError(f"{name} must name at least one, got none.")
         for task in self.tasks:
-            check_choice(task, "tasks", TASKS)
+            check_task_name(task, "tasks")
+            get_task(task)
         for variant in self.variants:
             Variant.parse(variant)
-        check_count(self.seeds, "seeds")
-        check_count(self.epochs, "epochs")
+        for protocol in self.protocol:
+            Protocol.parse(protocol)
+        for recurrence in self.recurrence:
+            check_choice(recurrence, "recurrence", RECURRENCE)
+        for name in ("seeds", "epochs", "workers"):
+            check_count(getattr(self, name), name)
         check_count(self.threads, "threads", minimum=0)
-        check_choice(self.recurrence, "recurrence", RECURRENCE)
         check_choice(self.functional, "functional", FUNCTIONAL)
-        _check_device(self.device)
+        check_device(self.device)
+        if self.scheduler is not None and self.workers != 1:
+            raise ValueError("workers and scheduler must not both be given: a Dask scheduler has workers of its own.")
 
-    @property
-    def protocol(self) -> Protocol:
-        """The published protocol with the epochs and relations asked for."""
-        return replace(Protocol.published(), epochs=self.epochs, functional=self.functional)
+    def protocols(self) -> dict[str, Protocol]:
+        """Return the protocols by name, with the epochs and relations asked for."""
+        changes = {"epochs": self.epochs, "functional": self.functional}
+        return {name: replace(Protocol.parse(name), **changes) for name in self.protocol}
 
-    @property
-    def is_papers(self) -> bool:
-        """Whether the study's own numbers are comparable: its field and its protocol."""
-        return self.field == "6_6_2" and self.protocol == Protocol.published()
-
-    def run_keys(self) -> list[RunKey]:
-        """Return the runs, seed by seed, so that a study that is stopped has some of every variant."""
-        variants = dict.fromkeys(map(Variant.parse, self.variants))
-        return [
-            RunKey(task, variant, self.recurrence, seed)
-            for task in dict.fromkeys(self.tasks)
-            for seed in range(self.seeds)
-            for variant in variants
-        ]
-
-    def load_connectome(self) -> Connectome:
-        """Return the connectome.
+    def load_connectomes(self) -> dict[str, Connectome]:
+        """Return the connectomes by name.
 
         Raises:
-            ValueError: If the field is unknown, or its files are missing or wrong.
+            ValueError: If a field is unknown, or its files are missing or wrong.
         """
-        if self.field == "synthetic":
-            return SyntheticCortex()[0]
-        return MicronsFields(default_data_root() if self.data_root is None else self.data_root)[self.field]
+        return {name: load_connectome(name, self.data_root) for name in self.field}
 
-    def settings(self, connectome: Connectome) -> dict[str, Any]:
-        """Return what decides the results, as plain values; tasks, variants and seeds may grow within one folder."""
-        return {
-            "graphcortex": __version__,
-            "field": self.field,
-            "connectome_sha256": fingerprint(connectome),
-            "protocol": asdict(self.protocol),
-        }
+    def study(self) -> Study:
+        """Return the study that the names stand for.
+
+        Raises:
+            ValueError: If a connectome cannot be read, or lacks what a variant needs.
+        """
+        return Study(
+            connectomes=self.load_connectomes(),
+            variants=self.variants,
+            tasks=self.tasks,
+            seeds=self.seeds,
+            protocols=self.protocols(),
+            recurrence=self.recurrence,
+            device=self.device,
+            threads=self.threads,
+        )
+
+    def engine(self) -> Engine:
+        """Return where the runs are computed."""
+        if self.scheduler is not None:
+            return Dask(self.scheduler)
+        return InProcess() if self.workers == 1 else Processes(self.workers, threads=self.threads or 1)
 
 
-def _check_device(name: str) -> None:
-    try:
-        device = torch.device(name)
-    except (RuntimeError, TypeError):
-        device = torch.device("meta")
-    if device.type not in ("cpu", "cuda"):
-        raise ValueError(f"device must be cpu, cuda or cuda:<number>, got {name!r}.")
-    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if device.type == "cuda" and (device.index or 0) >= there:
-        raise ValueError(f"device {name!r} needs a GPU that PyTorch can use; GPUs here: {there}; use --device cpu.")
+def run_study(config: StudyConfig, *, progress: bool = True) -> StudyResults:
+    """Compute every run that is not in the results folder yet, and summarise all of them: see :meth:`Study.run`.
+
+    Args:
+        config: What to run, and where.
+        progress: Say on standard error how far it is.
+
+    Raises:
+        ValueError: If a connectome cannot be read or lacks what a variant needs, or the folder holds another study.
+    """
+    return config.study().run(
+        config.out,
+        engine=config.engine(),
+        overwrite=config.overwrite,
+        keep_weights=config.keep_weights,
+        progress=progress,
+    )
+
+
+def load_connectome(name: str, data_root: Path | None = None) -> Connectome:
+    """Return the connectome of a name: a MICrONS field, or the embedded default.
+
+    Args:
+        name: A field such as ``6_6_2``, or ``synthetic``.
+        data_root: Folder with the fields; missing files are downloaded into it. Default: that of :func:`default_data_root`.
+
+    Raises:
+        ValueError: If the field is unknown, or its files are missing or wrong.
+    """
+    if name == "synthetic":
+        return SyntheticCortex()[0]
+    return MicronsFields(default_data_root() if data_root is None else data_root)[name]
 
 
 def default_data_root() -> Path:
@@ -131,13 +164,3 @@ def default_data_root() -> Path:
     import pooch
 
     return Path(pooch.os_cache("graphcortex")) / "microns-fields"
-
-
-def fingerprint(connectome: Connectome) -> str:
-    """Return a SHA-256 of everything in a connectome that a run depends on."""
-    digest = hashlib.sha256()
-    neurons = {name: value for name, value in connectome["neuron"].items() if name == "pos" or name.startswith("self_")}
-    for store in (neurons, connectome.synapses, *([connectome.coactivity] if connectome.has_coactivity else [])):
-        for name in sorted(store.keys()):
-            digest.update(name.encode() + store[name].contiguous().numpy().tobytes())
-    return digest.hexdigest()

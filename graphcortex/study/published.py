@@ -6,10 +6,11 @@ a choice among forms, it is a field of :class:`graphcortex.study.Protocol` inste
 ===================================  =====================================================================================
 quirk                                where it is
 ===================================  =====================================================================================
-positions reshaped, not transposed   :func:`scrambled_lengths`
-grid distances not scaled            :func:`grid_lengths`
-self-connections cost nothing        the zeros on the diagonal of both
-communicability of the anatomy       :func:`anatomical_communicability`
+positions reshaped, not transposed   :func:`scrambled_positions`
+their axes scaled, each on its own,  :func:`scale_axes`, ``Protocol.distance_scale = "published"``
+the grid not
+self-connections cost nothing        ``Protocol.self_connection_length = "zero"``
+communicability of the anatomy       ``Protocol.anatomy_normalization = "source"``
 breaks down where a neuron has no
 outputs
 W! is W* with the neurons renamed,   :func:`rename_neurons`
@@ -21,8 +22,8 @@ out-strengths at both ends           ``Protocol.normalization = "source"``
 one data set for all runs, and       ``Protocol.data_seed``; :func:`graphcortex.study.training.train` evaluates on the
 validation on the test trials        test trials after each epoch
 the training accuracy is reported    :attr:`graphcortex.study.RunResult.accuracy`
-nulls with another density, and      :func:`graphcortex.metrics.small_world`
-with self-connections
+nulls with another density, and      ``Protocol.small_world_null = "published"``,
+with self-connections                :func:`graphcortex.metrics.small_worldness`
 divergence counts as chance          :func:`graphcortex.study.training.train`; this library counts it beside the mean
 negative weights are cut off only    :func:`graphcortex.study.training.train`: the networks of the positive-only arm start
 after a step of the optimiser        with the negative weights that were drawn
@@ -39,68 +40,40 @@ import torch
 from graphcortex._random import as_generator
 from graphcortex._typing import RandomSource
 from graphcortex.data import Connectome
-from graphcortex.kernels import complete_edge_index
-from graphcortex.ops import communicability_matrix, edge_length, grid_positions
 from graphcortex.study.protocol import FUNCTIONAL
 
 _VOXEL_UM = torch.tensor([0.004, 0.004, 0.04], dtype=torch.float64)
 
 
-def scrambled_lengths(connectome: Connectome) -> torch.Tensor:
-    """Return the distances of ``D*``: from positions whose axes are mixed.
+def scrambled_positions(connectome: Connectome) -> torch.Tensor:
+    """Return the positions behind ``D*``, whose axes are mixed.
 
     The ``(N, 3)`` array of voxel coordinates is reshaped to ``(3, N)`` where it should be transposed, so that a "neuron" gets
-    three numbers of different neurons and axes. Each row is then scaled to [0, 1]. On the published field these distances
-    correlate with the true ones by -.003.
+    three numbers of different neurons and axes. Each row is then scaled to [0, 1]: it has no unit. On the published field their
+    distances correlate with the true ones by -.003.
 
     Args:
         connectome: Positions in um; they go back to voxels of 4 x 4 x 40 nm, since the mixing depends on the unit.
 
     Returns:
-        Distance of each ordered pair, self-pairs included, shape ``(N * N,)``, float32, without unit.
+        Shape ``(N, 3)``, float64, without unit. The mean distance between them is a twelfth of that on the grid of ``D``, which
+        the published code does not scale; the penalties differ by as much.
     """
     voxels = (connectome.pos.double() / _VOXEL_UM).round()
-    rows = voxels.reshape(3, -1)
-    low, high = rows.amin(1, keepdim=True), rows.amax(1, keepdim=True)
-    scaled = (rows - low) / torch.where(high > low, high - low, 1.0)
-    return edge_length(complete_edge_index(connectome.num_neurons), scaled.t()).float()
+    return scale_axes(voxels.reshape(3, -1).t())
 
 
-def grid_lengths(num_neurons: int) -> torch.Tensor:
-    """Return the distances of ``D``: on an integer grid of two layers, in grid steps, not scaled as those of ``D*`` are.
+def scale_axes(pos: torch.Tensor) -> torch.Tensor:
+    """Scale each axis to [0, 1] on its own, as the published code does with positions; an axis without spread becomes 0.
 
     Args:
-        num_neurons: Number of neurons; the 312 of the published field fill a grid of 12 x 13 x 2.
+        pos: Positions, shape ``(N, D)``, in any unit.
 
     Returns:
-        Distance of each ordered pair, self-pairs included, shape ``(N * N,)``, float32. Their mean is 12 times that of ``D*``
-        on the published field, and so is the penalty.
+        The scaled positions, shape ``(N, D)``, without unit.
     """
-    return edge_length(complete_edge_index(num_neurons), grid_positions(num_neurons))
-
-
-def anatomical_communicability(connectome: Connectome) -> torch.Tensor:
-    """Return the communicability of the synapse counts that ``C*`` compares with.
-
-    Both ends are normalised by out-strength, and a neuron without outputs has 1e-10 in place of zero: its column is up to
-    1e5 times too large. On the published field that is the case for 166 of 312 neurons.
-
-    Args:
-        connectome: A connectome with synapses.
-
-    Returns:
-        The matrix ``C[source, target]``, shape ``(N, N)``, float32.
-
-    Raises:
-        ValueError: If there is no synapse.
-    """
-    n = connectome.num_neurons
-    counts = connectome.count_matrix()
-    if not bool(counts.any()):
-        raise ValueError(
-            "C* compares with the anatomy: expected a connectome with synapses, got none; leave out the C* variants."
-        )
-    return communicability_matrix(complete_edge_index(n), counts.flatten(), n, normalization="source").float()
+    low, high = pos.amin(0), pos.amax(0)
+    return (pos - low) / torch.where(high > low, high - low, 1.0)
 
 
 def functional_relations(connectome: Connectome, functional: str) -> list[torch.Tensor]:

@@ -15,9 +15,9 @@ from graphcortex.data import Connectome
 from graphcortex.metrics import learned_graph_metrics
 from graphcortex.study.assemble import build_network, build_penalties
 from graphcortex.study.key import RunKey
-from graphcortex.study.protocol import Protocol
+from graphcortex.study.protocol import SMALL_WORLD_NULLS, Protocol
 from graphcortex.study.training import train
-from graphcortex.tasks import Trials, get_task
+from graphcortex.tasks import Task, Trials, get_task
 
 METRICS = ("accuracy", "modularity", "small_worldness", "assortativity", "entropy")
 """What is reported of each run."""
@@ -53,21 +53,31 @@ class RunResult:
     def row(self) -> dict[str, object]:
         """Return the run as a flat row for a table."""
         return {
-            "task": self.key.task,
-            "variant": str(self.key.variant),
-            "recurrence": self.key.recurrence,
-            "seed": self.key.seed,
+            **self.names(),
             **self.metrics,
             "test_accuracy": float(self.history["val_accuracy"].iloc[-1]),
             "diverged_epoch": self.diverged_epoch,
-            **{f"seconds_{part}": value for part, value in self.seconds.items()},
         }
+
+    def times(self) -> dict[str, object]:
+        """Return how long the run took, in seconds, as a flat row for another table: no number of the first depends on it."""
+        return {**self.names(), **{f"seconds_{part}": value for part, value in self.seconds.items()}}
+
+    def names(self) -> dict[str, object]:
+        """Return what names the run in a table."""
+        key = self.key
+        names = {"connectome": key.connectome, "protocol": key.protocol, "recurrence": key.recurrence, "task": key.task}
+        return {**names, "variant": str(key.variant), "seed": key.seed}
 
 
 @functools.lru_cache(maxsize=6)
 def shared_trials(task: str, num_trials: int, seed: int, split: str, device: str) -> Trials:
     """Draw the one set of trials that all runs of a task share; kept, since every run asks for it."""
-    return get_task(task).sample(num_trials, rng=derive_seed("trials", task, split, seed), device=device)
+    return _draw_trials(get_task(task), task, num_trials, seed, split, device)
+
+
+def _draw_trials(task: Task, name: str, num_trials: int, seed: int, split: str, device: str) -> Trials:
+    return task.sample(num_trials, rng=derive_seed("trials", name, split, seed), device=device)
 
 
 def run_one(
@@ -75,6 +85,7 @@ def run_one(
     key: RunKey,
     protocol: Protocol,
     *,
+    task: Task | None = None,
     device: torch.device | str = "cpu",
     on_epoch: Callable[[dict], None] | None = None,
 ) -> RunResult:
@@ -84,6 +95,7 @@ def run_one(
         connectome: The neurons.
         key: Which run.
         protocol: How it is run.
+        task: The task, where its name is not one of the registry's.
         device: Where the network is trained.
         on_epoch: Called after each epoch with its row of the history.
 
@@ -94,13 +106,14 @@ def run_one(
         ValueError: If the connectome lacks what the variant needs, such as synapses for ``C*``.
     """
     start = time.perf_counter()
-    task = get_task(key.task)
+    draw = shared_trials if task is None else functools.partial(_draw_trials, task)
+    task = get_task(key.task) if task is None else task
     nonnegative = key.recurrence == "nonnegative"
     model = build_network(connectome, key.variant, task, protocol, seed=key.seed).to(device)
     penalties = build_penalties(connectome, key.variant, protocol, seed=key.seed).to(device)
     initial = model.rnn.edge_weight.detach().cpu().clone()
     train_trials, test_trials = (
-        shared_trials(key.task, count, protocol.data_seed, split, str(device))
+        draw(key.task, count, protocol.data_seed, split, str(device))
         for count, split in ((protocol.num_train, "train"), (protocol.num_test, "test"))
     )
     built = time.perf_counter()
@@ -121,6 +134,8 @@ def run_one(
         weights["rnn.edge_weight"],
         connectome.num_neurons,
         quantile=protocol.quantile,
+        over="pairs",
+        null=SMALL_WORLD_NULLS[protocol.small_world_null],
         num_nulls=protocol.num_nulls,
         rng=0,
     )

@@ -1,28 +1,38 @@
-"""Results on disk: one folder per run, written whole or not at all, and never over those of another study."""
+"""Results on disk: one Parquet part per run, written whole or not at all, and never over those of another study."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import io
 import json
 import os
+import secrets
 import shutil
-import tempfile
 import zipfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 
+from graphcortex.data import Connectome
+from graphcortex.study import manifest, part
+from graphcortex.study._files import PART, remove_parts, write_bytes, write_text
+from graphcortex.study.failure import Failure
 from graphcortex.study.key import RunKey
 from graphcortex.study.run import RunResult
 
-_SETTINGS = "study.json"
-_WRITTEN = ("runs", "figures", "runs.csv", "table.csv", _SETTINGS)
-"""What a study writes, its settings last: they mark the folder as its own until all else is deleted."""
-_FACTS = ("metrics", "reasons", "diverged_epoch", "seconds")
-_HISTORY = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds", "diverged")
+__all__ = ["Store", "StoreError", "write_text"]
+
+MANIFEST = "manifest.json"
+_OLD = "study.json"
+_WRITTEN = (
+    *("runs", "weights", "failures", "set_aside", "connectomes", "figures", "runs.csv", "table.csv", "times.csv"),
+    *(_OLD, MANIFEST),
+)
+"""What a study writes, what marks the folder as its own last: it does so until all else is deleted."""
 
 
 class StoreError(ValueError):
@@ -32,102 +42,245 @@ class StoreError(ValueError):
 class Store:
     """The results of one study in one folder.
 
-    ``study.json`` says what the study is; ``runs/<task>/<variant>-<recurrence>-seed<k>/`` holds ``result.json``, ``history.csv``
-    and ``weights.npz`` of each finished run. A run's folder appears under its name only when it is complete, so a study that was
-    killed goes on where it was.
+    ``manifest.json`` says what the study is, what was last asked for, and on which machines it ran. ``runs/<slug>.parquet`` is a
+    finished run, with its history; ``weights/<slug>.npz`` what it learned, where that is kept; ``failures/<slug>.json`` a run that
+    failed; ``set_aside/`` what could not be read; ``connectomes/<name>.pt`` the neurons. Everything is written beside its place and
+    renamed into it, weights before the run they belong to, so a study that was killed goes on where it was.
 
     Args:
         folder: Where to keep them; made if it is not there.
-        settings: What decides the results (plain values): the connectome, the protocol, the versions.
+        settings: What decides the results (plain values): the connectomes, the protocols, the versions.
+        study: What is asked for (plain values), so that the folder alone is enough to go on.
         overwrite: Delete the results of a study that lie there; other files stay.
 
     Raises:
-        StoreError: If the folder holds the results of another study (the message names the differences), or other files.
+        StoreError: If the folder holds the results of another study (the message names the differences), or other files, or
+            cannot be written.
     """
 
-    def __init__(self, folder: str | Path, settings: dict[str, Any], *, overwrite: bool = False):
+    def __init__(
+        self,
+        folder: str | Path,
+        settings: Mapping[str, Any],
+        *,
+        study: Mapping[str, Any] | None = None,
+        overwrite: bool = False,
+    ):
         self.folder = Path(folder)
-        settings = json.loads(json.dumps(settings))  # as it will be read back: tuples become lists
+        settings, study = (json.loads(json.dumps(dict(values or {}))) for values in (settings, study))
+        self._check_folder(settings, overwrite)
+        path = self.folder / MANIFEST
+        if overwrite and (path.is_file() or (self.folder / _OLD).is_file()):
+            _delete_study(self.folder)
+        with _writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if path.is_file():
+                there = _read_manifest(path)
+                found = manifest.grown(there, settings, study)
+            else:
+                there, found = None, manifest.new(settings, study)
+            if found != there:
+                write_text(path, json.dumps(found, indent=2, sort_keys=True) + "\n")
+
+    def _check_folder(self, settings: dict[str, Any], overwrite: bool) -> None:
         if self.folder.exists() and not self.folder.is_dir():
             raise StoreError(f"the results folder {self.folder} must be a folder, got a file; choose another --out.")
-        path = self.folder / _SETTINGS
-        if path.is_file():
-            differences = _differences(_read_json(path), settings)
-            if differences and not overwrite:
+        if (self.folder / MANIFEST).is_file():
+            found = manifest.differences(_read_manifest(self.folder / MANIFEST)["settings"], settings)
+            if found and not overwrite:
                 raise StoreError(
-                    f"{self.folder} holds the results of another study, which are not overwritten: {'; '.join(differences)}. "
+                    f"{self.folder} holds the results of another study, which are not overwritten: {'; '.join(found)}. "
                     "Choose another --out, or pass --overwrite to delete them."
                 )
-            if overwrite:
-                _delete_study(self.folder)
-        elif self.folder.exists() and any(self.folder.iterdir()):
+        elif (self.folder / _OLD).is_file():
+            _read_json(self.folder / _OLD)
+            if not overwrite:
+                raise StoreError(
+                    f"{self.folder} holds the results of another study, in the format of an earlier version ({_OLD}), which are "
+                    "not overwritten. Choose another --out, or pass --overwrite to delete them."
+                )
+        elif self.folder.exists() and any(not _is_ours_unfinished(path) for path in self.folder.iterdir()):
             raise StoreError(
-                f"{self.folder} is not empty and holds no study ({_SETTINGS} is missing), so nothing is written there; "
+                f"{self.folder} is not empty and holds no study ({MANIFEST} is missing), so nothing is written there; "
                 "choose another --out."
             )
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if not path.is_file():
-            write_text(path, json.dumps(settings, indent=2, sort_keys=True) + "\n")
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Store:
+        """Return the store of a folder that holds a study, to read from; nothing is written.
+
+        Raises:
+            StoreError: If it holds none.
+        """
+        store = cls.__new__(cls)
+        store.folder = Path(folder)
+        if not (store.folder / MANIFEST).is_file():
+            old = f" but one of an earlier version ({_OLD})" if (store.folder / _OLD).is_file() else ""
+            raise StoreError(f"{folder} must be the results folder of a study, with a {MANIFEST}; got none{old}.")
+        _read_manifest(store.folder / MANIFEST)
+        return store
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What the folder says of itself: ``settings``, ``study``, ``machines``, ``began``."""
+        return _read_manifest(self.folder / MANIFEST)
 
     def path(self, key: RunKey) -> Path:
-        """Return the folder of a run, whether it is there or not."""
-        return self.folder / "runs" / key.slug
+        """Return the file of a run, whether it is there or not."""
+        return self.folder / "runs" / f"{key.slug}.parquet"
+
+    def weights_path(self, key: RunKey) -> Path:
+        """Return the file of what a run learned, whether it is there or not."""
+        return self.folder / "weights" / f"{key.slug}.npz"
 
     def __contains__(self, key: RunKey) -> bool:
-        return (self.path(key) / "result.json").is_file()
+        return self.path(key).is_file()
 
     def finished(self) -> list[RunKey]:
         """Return every finished run of the folder, in the order of their names."""
-        found = []
-        for path in sorted(self.folder.glob("runs/*/*/*/*/result.json")):
-            with contextlib.suppress(ValueError):  # a folder that somebody else put there
-                found.append(RunKey.from_slug("/".join(path.parts[-5:-1])))
-        return found
+        return self._keys("runs", ".parquet")
 
-    def save(self, result: RunResult) -> Path:
-        """Write a run, and return its folder."""
-        final = self.path(result.key)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=final.parent))
-        try:
-            result.history.to_csv(partial / "history.csv", index=False)
-            np.savez_compressed(partial / "weights.npz", **{name: w.numpy() for name, w in result.weights.items()})
-            facts = {
-                "metrics": result.metrics,
-                "reasons": result.reasons,
-                "diverged_epoch": result.diverged_epoch,
-                "seconds": result.seconds,
-            }
-            (partial / "result.json").write_text(json.dumps(facts, indent=2) + "\n")
-            partial.chmod(0o755)
-            if final.exists():
-                shutil.rmtree(final)
-            os.replace(partial, final)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
-        return final
+    def save(self, result: RunResult, *, keep_weights: bool = True) -> Path:
+        """Write a run, and return its file.
 
-    def load(self, key: RunKey) -> RunResult:
+        Raises:
+            StoreError: If it cannot be written; the folder is as it was before.
+        """
+        path, weights_path, sha256 = self.path(result.key), self.weights_path(result.key), None
+        with _writing(self.folder):
+            if keep_weights:
+                buffer = io.BytesIO()
+                np.savez_compressed(buffer, **{name: value.numpy() for name, value in result.weights.items()})
+                sha256 = hashlib.sha256(buffer.getvalue()).hexdigest()
+                write_bytes(weights_path, buffer.getvalue())
+            write_bytes(path, part.encode(result, sha256))
+            self._failure_path(result.key).unlink(missing_ok=True)
+        return path
+
+    def load(self, key: RunKey, *, weights: bool = True) -> RunResult:
         """Read a finished run.
+
+        Args:
+            key: Which.
+            weights: Read what it learned too; without, ``weights`` is empty, as it is where they were not kept.
 
         Raises:
             StoreError: If it is not there, or cannot be read.
         """
-        folder = self.path(key)
         if key not in self:
             raise StoreError(f"the run {key} is not in {self.folder}; run the study first.")
-        facts = _read_json(folder / "result.json")
-        if set(facts) != set(_FACTS):
-            raise _unreadable(
-                folder / "result.json", f"expected {', '.join(_FACTS)}, got {', '.join(facts) or 'nothing'}"
-            )
-        return RunResult(
-            key=key,
-            history=_read_history(folder / "history.csv"),
-            weights=_read_weights(folder / "weights.npz"),
-            **facts,
-        )
+        result, sha256 = self._decode(key)
+        if weights and sha256 is not None:
+            result.weights.update(_read_weights(self.weights_path(key), sha256))
+        return result
+
+    def set_aside_damaged(self, keys: Iterable[RunKey]) -> list[str]:
+        """Move runs that cannot be read to ``set_aside/``, where they are in nobody's way; each will be run again.
+
+        Returns:
+            What was moved and why, a line each.
+        """
+        lines = []
+        for key in keys:
+            if key not in self:
+                continue
+            try:
+                sha256 = self._decode(key)[1]
+                if sha256 is not None:
+                    _read_whole(self.weights_path(key), sha256)
+            except StoreError as error:
+                aside = self.folder / "set_aside" / secrets.token_hex(4)
+                with _writing(self.folder):
+                    for path in (self.path(key), self.weights_path(key)):
+                        if path.is_file():
+                            target = aside / path.relative_to(self.folder)
+                            target.parent.mkdir(parents=True)
+                            os.replace(path, target)
+                lines.append(f"set aside in {aside}, and run again: {key} ({error})")
+        return lines
+
+    def save_failure(self, failure: Failure) -> None:
+        """Write down a run that failed.
+
+        Raises:
+            StoreError: If it cannot be written.
+        """
+        facts = {"run": failure.key.slug, "error": failure.error, "traceback": failure.traceback}
+        with _writing(self.folder):
+            write_text(self._failure_path(failure.key), json.dumps(facts, indent=2) + "\n")
+
+    def failures(self) -> list[Failure]:
+        """Return the runs that failed when they were last tried."""
+        found = []
+        for key in self._keys("failures", ".json"):
+            with contextlib.suppress(StoreError):  # a note, and no result: damaged, it says nothing
+                facts = _read_json(self._failure_path(key))
+                found.append(Failure(key, str(facts.get("error")), str(facts.get("traceback"))))
+        return found
+
+    def save_connectomes(self, connectomes: Mapping[str, Connectome]) -> None:
+        """Keep the neurons beside the results, so that the folder alone is enough to go on and to look at what was learned."""
+        folder = self.folder / "connectomes"
+        with _writing(self.folder):
+            folder.mkdir(exist_ok=True)
+            for name, connectome in connectomes.items():
+                if not (folder / f"{name}.pt").is_file():
+                    connectome.save(folder / f"{name}.pt")
+
+    def load_connectome(self, name: str) -> Connectome:
+        """Read the neurons of a name.
+
+        Raises:
+            ConnectomeError: If they are not there, or cannot be read.
+        """
+        return Connectome.load(self.folder / "connectomes" / f"{name}.pt")
+
+    def write_table(self, name: str, text: str) -> None:
+        """Write a table into the folder, whole or not at all.
+
+        Raises:
+            StoreError: If it cannot be written.
+        """
+        with _writing(self.folder):
+            write_text(self.folder / name, text)
+
+    def clean(self) -> None:
+        """Delete what killed processes left half written; only for who holds the folder."""
+        with _writing(self.folder):
+            remove_parts(self.folder)
+
+    def _decode(self, key: RunKey) -> tuple[RunResult, str | None]:
+        try:
+            return part.decode(self.path(key).read_bytes(), key)
+        except (OSError, part.PartError) as error:
+            raise _unreadable(self.path(key), error) from error
+
+    def _failure_path(self, key: RunKey) -> Path:
+        return self.folder / "failures" / f"{key.slug}.json"
+
+    def _keys(self, kind: str, suffix: str) -> list[RunKey]:
+        found = []
+        for path in sorted(self.folder.glob(f"{kind}/*/*/*/*{suffix}")):
+            slug = path.relative_to(self.folder / kind).as_posix().removesuffix(suffix)
+            with contextlib.suppress(ValueError):  # a file that somebody else put there
+                found.append(RunKey.from_slug(slug))
+        return found
+
+
+@contextlib.contextmanager
+def _writing(folder: Path):
+    """Turn an error of the system into one that says what is safe, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"{folder} cannot be written to ({error}). The runs that are there are whole; mend that (room on the disk, "
+            "permissions), and the same command goes on with the others, or choose another --out."
+        ) from error
+
+
+def _is_ours_unfinished(path: Path) -> bool:
+    return path.name.startswith(".") and path.name.endswith(PART)
 
 
 def _delete_study(folder: Path) -> None:
@@ -137,19 +290,6 @@ def _delete_study(folder: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole: to a temporary name, then renamed."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -162,39 +302,46 @@ def _read_json(path: Path) -> dict[str, Any]:
     return found
 
 
-def _read_history(path: Path) -> pd.DataFrame:
+def _read_manifest(path: Path) -> dict[str, Any]:
+    found = _read_json(path)
+    if found.get("format") != manifest.FORMAT:
+        raise _unreadable(path, f"expected a {manifest.FORMAT}, got {found.get('format')!r}")
+    if found.get("version") != manifest.VERSION:
+        raise _unreadable(
+            path, f"expected version {manifest.VERSION}, got {found.get('version')!r}; update graphcortex"
+        )
+    if not all(
+        isinstance(found.get(name), kind) for name, kind in (("settings", dict), ("study", dict), ("machines", list))
+    ):
+        raise _unreadable(path, "expected settings, study and machines")
+    return found
+
+
+def _read_whole(path: Path, sha256: str) -> bytes:
     try:
-        history = pd.read_csv(path, float_precision="round_trip")
-    except (OSError, ValueError) as error:
+        content = path.read_bytes()
+    except OSError as error:
         raise _unreadable(path, error) from error
-    if list(history) != list(_HISTORY) or history.empty:
-        raise _unreadable(path, f"expected rows of {', '.join(_HISTORY)}; got {len(history)} of {', '.join(history)}")
-    return history
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise _unreadable(path, "its checksum is not the one that the run has: it was altered, or belongs to another")
+    return content
 
 
-def _read_weights(path: Path) -> dict[str, torch.Tensor]:
+def _read_weights(path: Path, sha256: str) -> dict[str, torch.Tensor]:
+    content = _read_whole(path, sha256)
     try:
-        if path.is_file() and not zipfile.is_zipfile(path):
+        if not zipfile.is_zipfile(io.BytesIO(content)):
             raise ValueError("expected a zip archive of arrays, got something else")
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
     except Exception as error:  # a damaged archive fails in ways of zipfile, zlib and NumPy
         raise _unreadable(path, error) from error
 
 
 def _unreadable(path: Path, reason: object) -> StoreError:
-    if path.name == _SETTINGS:
-        return StoreError(f"{path} cannot be read ({reason}); delete it, or choose another --out.")
-    return StoreError(f"{path} cannot be read ({reason}); delete the folder {path.parent} and run again.")
-
-
-def _differences(there: dict[str, Any], wanted: dict[str, Any], prefix: str = "") -> list[str]:
-    """Name what differs between two settings, as ``protocol.epochs: 10 there, 2 asked for``."""
-    found = []
-    for name in sorted(there.keys() | wanted.keys()):
-        a, b = there.get(name), wanted.get(name)
-        if isinstance(a, dict) and isinstance(b, dict):
-            found += _differences(a, b, f"{prefix}{name}.")
-        elif a != b:
-            found.append(f"{prefix}{name}: {a!r} there, {b!r} asked for")
-    return found
+    advice = (
+        "delete it, or choose another --out"
+        if path.suffix == ".json"
+        else "start the study again: it is set aside and rerun"
+    )
+    return StoreError(f"{path} cannot be read ({reason}); {advice}.")

@@ -1,141 +1,294 @@
-"""Many runs: trained where they are missing, stored, and summarised."""
+"""A study: connectomes x variants x tasks x seeds x protocols x arms of recurrence, to a table."""
 
 from __future__ import annotations
 
 import contextlib
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import hashlib
+import re
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-import pandas as pd
 import torch
-from torch_geometric.data import Data
-from tqdm import tqdm
 
+from graphcortex import __version__
+from graphcortex._checks import check_choice, check_count
 from graphcortex.data import Connectome
-from graphcortex.kernels import complete_edge_index
-from graphcortex.metrics import Summary, summary
-from graphcortex.study.config import StudyConfig
-from graphcortex.study.key import RunKey
-from graphcortex.study.run import run_one
-from graphcortex.study.store import Store, write_text
-from graphcortex.study.table import format_table, summarize
-
-_ONE_THREAD_BELOW = 200  # neurons; two threads take as long as one there, and on a busy machine many times as long
+from graphcortex.study._files import folder_lock
+from graphcortex.study.engines import Engine, InProcess, Runner
+from graphcortex.study.failure import Failure
+from graphcortex.study.key import RECURRENCE, RunKey
+from graphcortex.study.possible import check_possible
+from graphcortex.study.progress import Progress
+from graphcortex.study.protocol import Protocol
+from graphcortex.study.results import StudyResults, collect
+from graphcortex.study.store import Store, StoreError
+from graphcortex.study.variant import Variant
+from graphcortex.tasks import TASKS, Task, check_task_name, get_task
 
 
 @dataclass(frozen=True, eq=False)
-class StudyResults:
-    """A finished study.
+class Study:
+    """What to run: every combination of connectome, protocol, task, seed, arm and variant is a run.
+
+    A run depends on its key, its connectome, its task and its protocol, and on nothing else: not on the others, their order, the
+    engine or the machine's load. Runs that differ in their variant alone share trials and draws.
 
     Attributes:
-        config: What was asked for.
-        connectome: The neurons.
-        store: Where the runs are.
-        runs: A row per run.
-        table: A row per task, variant and metric.
-    """
-
-    config: StudyConfig
-    connectome: Connectome
-    store: Store
-    runs: pd.DataFrame
-    table: pd.DataFrame
-
-    @property
-    def folder(self) -> Path:
-        """The results folder."""
-        return self.store.folder
-
-    def history(self, task: str) -> pd.DataFrame:
-        """Return the learning curves of one task: the rows of all its runs' histories, with ``variant`` and ``seed``."""
-        keys = [key for key in self.config.run_keys() if key.task == task]
-        parts = [self.store.load(key).history.assign(variant=str(key.variant), seed=key.seed) for key in keys]
-        return pd.concat(parts, ignore_index=True)
-
-    def learned_graph(self, key: RunKey) -> Data:
-        """Return what one run learned, as a plain graph of all pairs of neurons.
-
-        Returns:
-            ``edge_index`` ``(2, N * N)``, ``edge_weight`` ``(N * N,)``, ``pos`` ``(N, 3)`` in um and ``num_nodes``.
-        """
-        weight, num_nodes = self.store.load(key).weights["rnn.edge_weight"], self.connectome.num_neurons
-        edge_index = complete_edge_index(num_nodes)
-        return Data(edge_index=edge_index, edge_weight=weight, pos=self.connectome.pos, num_nodes=num_nodes)
-
-    def summary(self, key: RunKey, **options: Any) -> Summary:
-        """Compute every metric that applies to what one run learned, with its relations to wiring and activity.
-
-        Args:
-            key: One of the runs.
-            **options: What :func:`graphcortex.metrics.summary` takes besides the graph.
-        """
-        given: dict[str, Any] = {"anatomy": self.connectome.synapses.edge_index}
-        if self.connectome.has_coactivity and "correlation" in self.connectome.coactivity:
-            given["similarity"] = self.connectome.coactivity_matrix("correlation")
-        return summary(self.learned_graph(key), **given | options)
-
-    def __str__(self) -> str:
-        return format_table(self.table)
-
-
-def run_study(config: StudyConfig, *, progress: bool = True) -> StudyResults:
-    """Train and measure every run that is not in the results folder yet, and summarise all of them.
-
-    The folder then holds ``study.json``, ``runs/``, and ``runs.csv`` (a row per run) and ``table.csv`` (mean and interval) of every
-    run that was ever finished in it.
-
-    Args:
-        config: What to run.
-        progress: Show a progress bar on standard error.
-
-    Returns:
-        The results.
+        connectomes: The neurons, by a name of your own.
+        variants: Variants or their names, such as ``"W*D*C"``.
+        tasks: Names of tasks, or tasks of your own by a name of your own.
+        seeds: How many seeds, from 0; or the seeds.
+        protocols: Protocols by their names, see :meth:`graphcortex.study.Protocol.parse`; or just names.
+        recurrence: Arms: ``"free"``, ``"nonnegative"`` or both.
+        device: Where networks are trained: ``cpu``, ``cuda``, ``cuda:1``, ...
+        threads: CPU threads of each run; 0 takes one for fewer than 200 neurons, and otherwise as many as PyTorch has.
 
     Raises:
-        ValueError: If the connectome cannot be read or lacks what a variant needs, or the folder holds another study.
+        ValueError: If something is unknown, named twice or missing, or a connectome lacks what a variant needs.
+
+    Example:
+        >>> from graphcortex.data import SyntheticCortex
+        >>> study = Study({"tiny": SyntheticCortex(20)[0]}, ("W", "W*D*C"), ("go_nogo",), seeds=2)
+        >>> [f"{key.variant} {key.seed}" for key in study.keys()]
+        ['W 0', 'W*D*C 0', 'W 1', 'W*D*C 1']
     """
-    connectome = config.load_connectome()
-    store = Store(config.out, config.settings(connectome), overwrite=config.overwrite)
-    keys = config.run_keys()
-    missing = [key for key in keys if key not in store]
-    num_epochs = len(missing) * config.epochs
-    bar = tqdm(total=num_epochs, unit="epoch", disable=not progress or not missing, file=sys.stderr)
-    with bar, _threads(config.threads, connectome.num_neurons):
-        for number, key in enumerate(missing):
-            bar.set_description(f"{key} ({number + 1}/{len(missing)})")
-            result = run_one(connectome, key, config.protocol, device=config.device, on_epoch=_report(bar))
-            store.save(result)
-            bar.update((number + 1) * config.epochs - bar.n)  # a run that diverged ended early
-    return collect(config, connectome, store, keys)
+
+    connectomes: Mapping[str, Connectome]
+    variants: Sequence[str | Variant]
+    tasks: Sequence[str] | Mapping[str, Task] = tuple(TASKS)
+    seeds: int | Sequence[int] = 3
+    protocols: Mapping[str, Protocol] | Sequence[str] = ("published",)
+    recurrence: Sequence[str] = ("free",)
+    device: str = "cpu"
+    threads: int = 0
+
+    def __post_init__(self):
+        for name in ("variants", "tasks", "recurrence", "protocols"):
+            if isinstance(getattr(self, name), str):
+                got = getattr(self, name)
+                raise ValueError(f"{name} must be a tuple of names, such as ({got!r},); got {got!r}.")
+        if not isinstance(self.connectomes, Mapping):
+            raise ValueError(
+                f"connectomes must be a dict of names and connectomes, got {type(self.connectomes).__name__}."
+            )
+        if not isinstance(self.seeds, Sequence) and not isinstance(self.seeds, range):
+            self._set("seeds", range(check_count(self.seeds, "seeds")))
+        if not isinstance(self.protocols, Mapping):
+            self._set("protocols", {name: Protocol.parse(name) for name in self.protocols})
+        if not isinstance(self.tasks, Mapping):
+            for task in self.tasks:
+                check_task_name(task, "tasks")
+                get_task(task)
+        self._set("variants", tuple(dict.fromkeys(map(Variant.parse, self.variants))))
+        for name in ("seeds", "recurrence"):
+            self._set(name, tuple(dict.fromkeys(getattr(self, name))))
+        for name in ("connectomes", "variants", "tasks", "seeds", "protocols", "recurrence"):
+            if not getattr(self, name):
+                raise ValueError(f"{name} must name at least one, got none.")
+        for recurrence in self.recurrence:
+            check_choice(recurrence, "recurrence", RECURRENCE)
+        check_count(self.threads, "threads", minimum=0)
+        check_device(self.device)
+        self.keys()  # which checks every name
+        for name, connectome in self.connectomes.items():
+            for protocol in self.protocols.values():
+                for variant in self.variants:
+                    try:
+                        check_possible(connectome, variant, protocol)
+                    except ValueError as error:
+                        raise ValueError(f"{error} (Connectome {name}.)") from error
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+    def keys(self) -> list[RunKey]:
+        """Return the runs, seed by seed, so that a study that is stopped has some of every variant."""
+        return [
+            RunKey(task, variant, recurrence, seed, connectome, protocol)
+            for connectome in self.connectomes
+            for protocol in self.protocols
+            for task in dict.fromkeys(self.tasks)
+            for seed in self.seeds
+            for recurrence in self.recurrence
+            for variant in self.variants
+        ]
+
+    @property
+    def own_tasks(self) -> Mapping[str, Task]:
+        """The tasks that are not named but given."""
+        return self.tasks if isinstance(self.tasks, Mapping) else MappingProxyType({})
+
+    def settings(self) -> dict[str, Any]:
+        """Return what decides the results of each run, as plain values by name.
+
+        One folder may come to hold more connectomes, protocols, tasks, variants and seeds; what is there must stay the same.
+        """
+        return {
+            "graphcortex": __version__,
+            "connectomes": {name: fingerprint(connectome) for name, connectome in self.connectomes.items()},
+            "protocols": {name: asdict(protocol) for name, protocol in self.protocols.items()},
+            "tasks": {name: _describe(self.own_tasks.get(name)) for name in dict.fromkeys(self.tasks)},
+        }
+
+    def run(
+        self,
+        out: str | Path,
+        *,
+        engine: Engine | None = None,
+        overwrite: bool = False,
+        keep_weights: bool = True,
+        progress: bool = True,
+    ) -> StudyResults:
+        """Compute every run that is not in the results folder yet, and summarise all of them.
+
+        Stopped at any moment, by Ctrl-C, a full disk or ``kill -9``, and called again, it computes the missing runs only, and ends
+        with the same tables. A run that fails does not stop the others; it is noted with its traceback, and tried again by the next
+        call.
+
+        Args:
+            out: The results folder, see :class:`graphcortex.study.Store`.
+            engine: Where the runs are computed; in this process, one after another, by default.
+            overwrite: Delete the results of another study in that folder.
+            keep_weights: Keep what each run learned; without, no figure can show it.
+            progress: Say on standard error how far it is.
+
+        Returns:
+            The results, with the runs that failed.
+
+        Raises:
+            StoreError: If the folder holds another study, cannot be written, or is being written by another process.
+        """
+        out = Path(out)
+        if not out.exists():
+            Store(out, self.settings(), study=self._asked(keep_weights))
+        with folder_lock(out) as held:
+            if not held:
+                raise StoreError(f"another process is running a study in {out}; wait for it, or choose another --out.")
+            store = Store(out, self.settings(), study=self._asked(keep_weights), overwrite=overwrite)
+            store.clean()
+            store.save_connectomes(self.connectomes)
+            failures = self._run_missing(store, InProcess() if engine is None else engine, keep_weights, progress)
+            return collect(self, store, failures)
+
+    def _run_missing(self, store: Store, engine: Engine, keep_weights: bool, show: bool) -> list[Failure]:
+        keys = self.keys()
+        notes = store.set_aside_damaged(keys)
+        missing = [key for key in keys if key not in store]
+        epochs = {name: protocol.epochs for name, protocol in self.protocols.items()}
+        failures = []
+        with Progress(len(missing), show=show, epochs=epochs) as progress:
+            for note in notes:
+                progress.note(note)
+            if not missing:
+                return []
+            runner = Runner(self.connectomes, self.protocols, self.own_tasks, self.device, self.threads)
+            found = iter(engine.run(runner, missing, progress=progress))
+            try:
+                for result in found:
+                    failed = isinstance(result, Failure)
+                    with _no_interrupt():
+                        if failed:
+                            failures.append(result)
+                            store.save_failure(result)
+                        else:
+                            store.save(result, keep_weights=keep_weights)
+                    progress.ended(result.key, failed=failed)
+            finally:
+                getattr(found, "close", lambda: None)()  # ends the processes of the engine, whatever happened here
+        return failures
+
+    def _asked(self, keep_weights: bool) -> dict[str, Any]:
+        asked = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name in ("connectomes", "tasks", "protocols", "variants", "seeds", "recurrence"):
+            asked[name] = [str(item) if name == "variants" else item for item in asked[name]]
+        return {**asked, "keep_weights": keep_weights}
+
+
+def load_study(folder: str | Path) -> Study:
+    """Return the study that was last asked for in a results folder; ``load_study(folder).run(folder)`` goes on with it.
+
+    Raises:
+        StoreError: If the folder holds no study, or one with tasks of the user's own, which cannot be read from a file.
+        ConnectomeError: If a connectome is missing or damaged.
+    """
+    store = Store.open(folder)
+    asked, settings = store.manifest["study"], store.manifest["settings"]
+    own = [name for name in asked["tasks"] if settings["tasks"][name] is not None]
+    if own:
+        raise StoreError(
+            f"{folder} holds a study of tasks that are objects of its user's, {', '.join(own)}: make the same Study in Python, "
+            "and call its run() with this folder."
+        )
+    given = {name: value for name, value in asked.items() if name in {field.name for field in fields(Study)}}
+    given["connectomes"] = {name: store.load_connectome(name) for name in asked["connectomes"]}
+    given["protocols"] = {name: Protocol(**_tuples(settings["protocols"][name])) for name in asked["protocols"]}
+    return Study(**given)
+
+
+def load_results(folder: str | Path) -> StudyResults:
+    """Return the results that a folder holds, finished or not, without computing or writing anything.
+
+    Raises:
+        StoreError: If the folder holds no study, or a run cannot be read.
+    """
+    store = Store.open(folder)
+    study = load_study(folder)
+    keys = set(study.keys())
+    return collect(study, store, [failure for failure in store.failures() if failure.key in keys], write=False)
+
+
+def fingerprint(connectome: Connectome) -> str:
+    """Return a SHA-256 of everything in a connectome that a run depends on."""
+    digest = hashlib.sha256()
+    neurons = {name: value for name, value in connectome["neuron"].items() if name == "pos" or name.startswith("self_")}
+    for store in (neurons, connectome.synapses, *([connectome.coactivity] if connectome.has_coactivity else [])):
+        for name in sorted(store.keys()):
+            digest.update(name.encode() + store[name].contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def check_device(name: str) -> None:
+    """Check that networks can be trained on a device.
+
+    Raises:
+        ValueError: If there is no such device.
+    """
+    try:
+        device = torch.device(name)
+    except (RuntimeError, TypeError):
+        device = torch.device("meta")
+    if device.type not in ("cpu", "cuda"):
+        raise ValueError(f"device must be cpu, cuda or cuda:<number>, got {name!r}.")
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type == "cuda" and (device.index or 0) >= there:
+        raise ValueError(f"device {name!r} needs a GPU that PyTorch can use; GPUs here: {there}; use --device cpu.")
+
+
+def _describe(task: Task | None) -> str | None:
+    """Return a task of the user's in words that are the same in every process; None for one that has a name."""
+    return None if task is None else re.sub(r" at 0x[0-9a-f]+", "", repr(task))
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 @contextlib.contextmanager
-def _threads(wanted: int, num_neurons: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(wanted or (1 if num_neurons < _ONE_THREAD_BELOW else before))
+def _no_interrupt() -> Iterator[None]:
+    """Let what is being written be written, and only then heed Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard = []
+    before = signal.signal(signal.SIGINT, lambda *_: heard.append(True))
     try:
         yield
     finally:
-        torch.set_num_threads(before)
-
-
-def _report(bar: tqdm) -> Callable[[dict], None]:
-    def report(row: dict) -> None:
-        bar.set_postfix(loss=f"{row['loss']:.3g}", accuracy=f"{row['accuracy']:.3f}")
-        bar.update()
-
-    return report
-
-
-def collect(config: StudyConfig, connectome: Connectome, store: Store, keys: list[RunKey]) -> StudyResults:
-    """Read the runs asked for and return them; write ``runs.csv`` and ``table.csv``, which hold all runs of the folder."""
-    others = [key for key in store.finished() if key not in set(keys)]
-    rows = pd.DataFrame([store.load(key).row() for key in [*keys, *others]])
-    runs = rows.iloc[: len(keys)]
-    everything = summarize(rows, compare_with_paper=config.is_papers)
-    write_text(store.folder / "runs.csv", rows.to_csv(index=False))
-    write_text(store.folder / "table.csv", everything.to_csv(index=False))
-    return StudyResults(config, connectome, store, runs, summarize(runs, compare_with_paper=config.is_papers))
+        signal.signal(signal.SIGINT, before)
+    if heard:
+        raise KeyboardInterrupt

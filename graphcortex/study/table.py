@@ -5,16 +5,36 @@ from __future__ import annotations
 import functools
 import importlib.resources
 import math
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 import scipy.stats
 
+from graphcortex.study.protocol import Protocol
 from graphcortex.study.run import METRICS
+from graphcortex.study.statistics import mean_interval
 from graphcortex.study.variant import PUBLISHED_VARIANTS
 from graphcortex.tasks import TASKS, get_task
 
-_KEYS = ["recurrence", "task", "variant", "metric"]
+GROUP = ("connectome", "protocol", "recurrence", "task", "variant")
+"""What is one group of a summary: runs that differ in their seed alone."""
+
+BOUNDS = MappingProxyType(
+    {
+        "accuracy": (0.0, 1.0),
+        "modularity": (-0.5, 1.0),
+        "small_worldness": (0.0, math.inf),
+        "assortativity": (-1.0, 1.0),
+        "entropy": (0.0, math.log2(100)),
+    }
+)
+"""The least and the greatest value that each metric can have; the entropy is that of 100 points."""
+
+_KEYS = [*GROUP, "metric"]
+_NUMBERS = ("mean", "ci95_low", "ci95_high", "sd", "runs", "diverged")
+_ROUNDING = 1e-9
+_PAPER = {"connectome": "6_6_2", "protocol": "published"}
 _HEADINGS = {"small_worldness": "small-world", "entropy": "entropy (bit)"}
 
 
@@ -52,29 +72,58 @@ def t_interval(values: np.ndarray, *, level: float = 0.95) -> tuple[float, float
     return float(np.mean(values) - half), float(np.mean(values) + half)
 
 
+def bounded_interval(values: np.ndarray, metric: str) -> tuple[float, float]:
+    """Compute the 95 % interval of a mean that stays within the bounds of its metric, by bootstrap.
+
+    Args:
+        values: Numbers, shape ``(n,)``.
+        metric: Name of the metric, of :data:`BOUNDS`.
+
+    Returns:
+        Its ends; NaN for fewer than two numbers. See :func:`graphcortex.study.statistics.mean_interval`.
+
+    Raises:
+        ValueError: If a number leaves the bounds.
+
+    Example:
+        >>> low, high = bounded_interval(np.array([0.99, 1.0, 0.95, 1.0]), "accuracy")
+        >>> 0.95 < low < high <= 1
+        True
+    """
+    if len(values) < 2:
+        return math.nan, math.nan
+    inside = np.clip(values, *BOUNDS[metric])
+    # A correlation of 1 may exceed it by rounding.
+    values = np.where(np.abs(values - inside) < _ROUNDING, inside, values)
+    return mean_interval(values, bounds=BOUNDS[metric]).interval
+
+
 def summarize(runs: pd.DataFrame, *, compare_with_paper: bool = False) -> pd.DataFrame:
-    """Summarise runs over their seeds.
+    """Summarise runs over their seeds. The interval of a group is the one that its protocol names.
 
     Args:
         runs: A row per run, see :meth:`graphcortex.study.RunResult.row`.
-        compare_with_paper: Add the study's numbers; sensible for field 6_6_2 under the published protocol alone.
+        compare_with_paper: Add the study's numbers to the rows of field 6_6_2 under the published protocol.
 
     Returns:
-        A row per recurrence, task, variant and metric: ``mean``, ``ci95_low``, ``ci95_high``, ``sd``, ``runs`` (with a value),
-        ``diverged`` (runs), and with the comparison ``paper_mean``, ``paper_low``, ``paper_high``, ``standard_error`` and
-        ``agrees``: whether the mean lies in the paper's interval widened by two standard errors (two NaN agree, and so do two
-        means of diverged runs alone, which tell nothing but the share of one answer).
+        A row per connectome, protocol, recurrence, task, variant and metric: ``mean``, ``ci95_low``, ``ci95_high``, ``sd``,
+        ``runs`` (with a value), ``diverged`` (runs), and with the comparison ``paper_mean``, ``paper_low``, ``paper_high``,
+        ``standard_error`` and ``agrees``: whether the mean lies in the paper's interval widened by two standard errors (two NaN
+        agree, and so do two means of diverged runs alone, which tell nothing but the share of one answer).
+
+    Raises:
+        ValueError: If a row names no protocol.
     """
     rows = []
-    for (recurrence, task, variant), group in runs.groupby(["recurrence", "task", "variant"], sort=False):
+    for names, group in runs.groupby(list(GROUP), sort=False):
+        group_names = dict(zip(GROUP, names, strict=True))
+        bounded = Protocol.parse(group_names["protocol"]).interval == "bounded"
         for metric in METRICS:
             values = group[metric].dropna().to_numpy(dtype=float)
-            low, high = t_interval(values)
+            low, high = bounded_interval(values, metric) if bounded else t_interval(values)
             rows.append(
                 {
-                    "recurrence": recurrence,
-                    "task": task,
-                    "variant": variant,
+                    **group_names,
                     "metric": metric,
                     "mean": float(values.mean()) if len(values) else math.nan,
                     "ci95_low": low,
@@ -84,18 +133,19 @@ def summarize(runs: pd.DataFrame, *, compare_with_paper: bool = False) -> pd.Dat
                     "diverged": int(group["diverged_epoch"].notna().sum()),
                 }
             )
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows, columns=None if rows else [*_KEYS, *_NUMBERS])
     if compare_with_paper:
         paper = paper_results().rename(
             columns={"mean": "paper_mean", "ci95_low": "paper_low", "ci95_high": "paper_high"}
         )
-        table = table.merge(paper, on=_KEYS, how="left")
+        table = table.merge(paper.assign(**_PAPER), on=_KEYS, how="left", indicator="cell")
         table["standard_error"] = table["sd"] / table["runs"] ** 0.5
-        table["agrees"] = _agrees(table)
+        table["agrees"] = _agrees(table) & (table.pop("cell") == "both")
     return table.sort_values(_KEYS, key=_reporting_order, kind="stable", ignore_index=True)
 
 
 def _agrees(table: pd.DataFrame) -> pd.Series:
+    """Say where a mean agrees with the paper's; not where the paper has none to compare with."""
     slack = 2 * table["standard_error"].fillna(0)
     low = table["paper_low"].fillna(table["paper_mean"]) - slack
     high = table["paper_high"].fillna(table["paper_mean"]) + slack
@@ -106,6 +156,9 @@ def _agrees(table: pd.DataFrame) -> pd.Series:
 
 
 def _reporting_order(column: pd.Series) -> pd.Series:
+    if column.name in ("connectome", "protocol"):
+        names = sorted(set(column), key=lambda name: (name != _PAPER["protocol"], name))  # the published protocol first
+        return column.map({name: place for place, name in enumerate(names)})
     orders = {
         "recurrence": ["free", "nonnegative"],
         "task": list(TASKS),
@@ -126,28 +179,46 @@ def format_table(table: pd.DataFrame) -> str:
         The text, without a newline at its end.
     """
     blocks = []
-    for (recurrence, name), group in table.groupby(["recurrence", "task"], sort=False):
-        task = get_task(name)
-        title = f"{name}, {recurrence} recurrence (chance {task.chance:.3g}, best trivial strategy {task.floor:.3g}, "
-        lines = [f"{title}ceiling {task.ceiling:.3g})"]
-        lines.append(
-            f"{'':14}" + "".join(f"{_HEADINGS.get(metric, metric):>18}" for metric in METRICS) + f"{'runs':>6}"
-        )
+    several = len(table[["connectome", "protocol"]].drop_duplicates()) > 1
+    for (connectome, protocol, recurrence, name), group in table.groupby(_KEYS[:4], sort=False):
+        title = f"{name}, {recurrence} recurrence{_levels(name)}"
+        lines = [(f"{connectome}, {protocol}: " if several else "") + title]
+        rows = [("", [_HEADINGS.get(metric, metric) for metric in METRICS], "runs", "")]
         for variant, cells in group.groupby("variant", sort=False):
             cells = cells.set_index("metric")
             diverged = int(cells["diverged"].max())
             note = f"  {diverged} diverged" if diverged else ""
-            lines.append(f"{variant:14}" + _line(cells, "mean", "ci95_high") + f"{int(cells['runs'].max()):>6}" + note)
+            rows.append((variant, _texts(cells, "mean", "ci95"), str(int(cells["runs"].max())), note))
             if "paper_mean" in cells and cells["paper_mean"].notna().any():
-                lines.append(f"{'  paper':14}" + _line(cells, "paper_mean", "paper_high"))
+                rows.append(("  paper", _texts(cells, "paper_mean", "paper"), "", ""))
+        first = max(14, *(len(row[0]) + 2 for row in rows))
+        width = max(18, *(len(text) + 2 for row in rows for text in row[1]))
+        for label, texts, runs, note in rows:
+            line = f"{label:{first}}" + "".join(f"{text:>{width}}" for text in texts)
+            lines.append(line + (f"{runs:>6}{note}" if runs else ""))
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
 
 
-def _line(cells: pd.DataFrame, mean: str, high: str) -> str:
-    parts = []
+def _levels(name: str) -> str:
+    try:
+        task = get_task(name)
+    except ValueError:  # a task of the user's own
+        return ""
+    return f" (chance {task.chance:.3g}, best trivial strategy {task.floor:.3g}, ceiling {task.ceiling:.3g})"
+
+
+def _texts(cells: pd.DataFrame, mean: str, ends: str) -> list[str]:
+    """Return each metric as ``mean ±half``, or ``mean [low, high]`` where the interval is not symmetric."""
+    texts = []
     for metric in METRICS:
-        center, half = cells.loc[metric, mean], cells.loc[metric, high] - cells.loc[metric, mean]
-        text = "-" if math.isnan(center) else f"{center:.3f}" + ("" if math.isnan(half) else f" ±{half:.3f}")
-        parts.append(f"{text:>18}")
-    return "".join(parts)
+        center, low, high = (cells.loc[metric, name] for name in (mean, f"{ends}_low", f"{ends}_high"))
+        if math.isnan(center):
+            texts.append("-")
+        elif math.isnan(high):
+            texts.append(f"{center:.3f}")
+        elif ends == "paper" or math.isclose(high - center, center - low, rel_tol=1e-9, abs_tol=1e-12):
+            texts.append(f"{center:.3f} ±{high - center:.3f}")
+        else:
+            texts.append(f"{center:.3f} [{low:.3f}, {high:.3f}]")
+    return texts

@@ -16,31 +16,37 @@ from graphcortex.viz.save import save_figure
 
 
 def write_figures(results: StudyResults, *, suffix: str = ".png") -> list[Path]:
-    """Write the figures of a study to ``figures/<task>/<recurrence>/`` in its results folder.
+    """Write the figures of a study to ``figures/<connectome>/<protocol>/<task>/<recurrence>/`` in its results folder.
 
     ``learning-curves`` shows the training accuracy of each variant; ``<variant>-space`` the strongest learned edges between the
     positions of the neurons, and ``<variant>-matrix`` the learned matrix ordered by module, both of the first seed.
 
     Args:
-        results: The study.
+        results: The study, with the weights that were learned.
         suffix: Format: ``.png``, ``.svg`` or ``.pdf``.
 
     Returns:
         The files, in the order written.
     """
     files = []
-    for name in dict.fromkeys(results.config.tasks):
-        folder = results.folder / "figures" / name / results.config.recurrence
-        task = get_task(name)
-        levels = {"chance": task.chance, "floor": task.floor, "ceiling": task.ceiling}
-        curves = plot_learning_curves(
-            results.history(name), title=f"{name}, {results.config.recurrence} recurrence: training accuracy", **levels
-        )
+    groups: dict[tuple[str, str, str, str], list[RunKey]] = {}
+    for key in results.keys:
+        groups.setdefault((key.connectome, key.protocol, key.task, key.recurrence), []).append(key)
+    for (connectome, protocol, name, recurrence), keys in groups.items():
+        folder = results.folder / "figures" / connectome / protocol / name.replace(":", "=") / recurrence
+        history = results.history(name, connectome=connectome, protocol=protocol, recurrence=recurrence)
+        title = f"{name}, {recurrence} recurrence: training accuracy"
+        curves = plot_learning_curves(history, title=title, **_levels(results, name))
         files.append(save_figure(curves, folder / f"learning-curves{suffix}"))
-        for key in results.config.run_keys():
-            if key.task == name and key.seed == 0:
+        for key in keys:
+            if key.seed == results.study.seeds[0]:
                 files += _learned_graph(results, key, folder, suffix)
     return files
+
+
+def _levels(results: StudyResults, name: str) -> dict[str, float]:
+    task = results.study.own_tasks.get(name) or get_task(name)
+    return {level: getattr(task, level) for level in ("chance", "floor", "ceiling")}
 
 
 def _learned_graph(results: StudyResults, key: RunKey, folder: Path, suffix: str) -> list[Path]:

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from graphcortex.data import Connectome, ConnectomeError, Finding, MicronsFields, SyntheticCortex, audit
 from graphcortex.data._audit_space import check_axes
-from graphcortex.study.published import scrambled_lengths
+from graphcortex.kernels import complete_edge_index
+from graphcortex.study import Protocol, Variant
+from graphcortex.study.lengths import edge_lengths
 from tests.data._graphs import arrays, connectome
 
 ROOTS = torch.from_numpy(np.random.default_rng(0).integers(864691134885658618, 864691137199115073, 60))
@@ -75,7 +77,10 @@ def test_released_fields_pass_and_their_scrambles_do_not(microns_root, name):
 @pytest.mark.real_data
 def test_the_distances_of_the_study_are_flagged_on_its_field(microns_root):
     graph = MicronsFields(microns_root, names=["6_6_2"], download=False)[0]
-    found = audit(graph, lengths=scrambled_lengths(graph))
+    lengths = edge_lengths(
+        graph, Variant.parse("WD*"), Protocol.published(), complete_edge_index(graph.num_neurons), seed=0
+    )
+    found = audit(graph, lengths=lengths)
     assert checks(found) == {"lengths"}
     assert abs(found.errors[0].evidence["r"]) < 0.02
     assert "lengths" in checks(audit(graph, lengths=torch.cdist(graph.pos, graph.pos)), "passed")

@@ -8,12 +8,13 @@ import torch
 from hypothesis import given
 from torch_geometric.data import Batch
 
-from graphcortex.data import Connectome, ConnectomeError, MicronsFields, from_tables
+from graphcortex.data import Connectome, ConnectomeError, MicronsFields, MicronsVolume, SyntheticCortex, from_tables
 from graphcortex.data.card import Card, Spread
 from graphcortex.data.schema import STORES, fields_of
 from graphcortex.testing import connectomes
 from tests.conftest import real_data
 from tests.data._graphs import connectome
+from tests.data._tiny_field import write_field
 
 
 def naive(graph: Connectome) -> dict:
@@ -167,3 +168,40 @@ def test_the_repr_does_not_list_every_name():
     assert len(text) < 1500
     assert "print describe()" in text
     assert "print describe()" not in repr(connectome(5))
+
+
+LINES = {
+    "a released field": (
+        "  licence         MIT",
+        "neurovium/CorticalBlueprintRNN, commit 8d5e241b444803ba552923d32a5fcef39439425b",
+        "arXiv:2606.14975",
+        "10.1038/s41586-025-08790-w",
+    ),
+    "synthetic cortex": ("  licence     MIT", "  version     graphcortex ", "no measured data"),
+}
+
+
+@pytest.mark.parametrize("source", LINES)
+def test_a_source_states_its_licence_version_and_citation(source, tmp_path):
+    if source == "synthetic cortex":
+        graph = SyntheticCortex(10, duration_s=60.0)[0]
+    else:
+        write_field(tmp_path, "4_7_2")
+        graph = MicronsFields(tmp_path, "4_7_2")[0]
+    card = graph.describe()
+    assert set(card.origin) == {"source", "version", "licence", "citation"}
+    assert "not stated" not in card.origin.values()
+    text = " ".join(str(card).split())
+    for line in LINES[source]:
+        assert " ".join(line.split()) in text
+
+
+def test_a_field_of_another_name_and_a_volume_claim_no_more_than_is_known(tmp_path):
+    for name in ("4_7_2", "5_3_2", "99_1_1"):
+        write_field(tmp_path, name)
+    fields = MicronsFields(tmp_path)
+    assert fields["99_1_1"].describe().origin["licence"] == "not stated"
+    released = MicronsVolume(fields[:2])[0].describe().origin
+    assert released == {**fields["4_7_2"].describe().origin, "source": "MicronsVolume"}
+    mixed = MicronsVolume(fields)[0].describe().origin
+    assert mixed["licence"] == mixed["citation"] == "not stated"

@@ -1,12 +1,13 @@
-"""MicronsCAVE when things go wrong: faults of the server in every order, kills, and two processes on one cache."""
+"""MicronsCAVE when things go wrong: faults of the server in every order, and deaths between any two operations on files.
+
+Processes that are killed in earnest, and processes that share a cache, are in ``tests/test_kills.py``.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import random
-import subprocess
-import sys
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 from pathlib import Path
@@ -31,12 +32,14 @@ TRIES = CaveRetries().tries
 
 @pytest.fixture(scope="module")
 def service():
-    with Service(small_tables(nuclei=30, synapses=200), token=TOKEN) as service:
+    with Service(small_tables(nuclei=30, synapses=200), token=TOKEN, remember=True) as service:
         yield service
 
 
 @pytest.fixture(autouse=True)
-def fresh(service):
+def fresh(service, monkeypatch):
+    # Some thousand files are written, of which none has to outlive the machine.
+    monkeypatch.setattr(os, "fsync", lambda file: None)
     service.faults.clear()
     service.requests.clear()
     service.limit = 200_000
@@ -370,38 +373,3 @@ def check_cache(root: Path, complete: Path) -> None:
     for path in root.rglob("*"):
         if path.is_file() and path.suffix != ".part":
             assert path.read_bytes() == expected[path.name]
-
-
-# --- processes
-
-
-@pytest.fixture(scope="module")
-def crew(service, tmp_path_factory) -> tuple[Path, dict]:
-    """Let processes work on caches, many killed and some together; return their folder and what became of them."""
-    folder, here = tmp_path_factory.mktemp("crew"), Path(__file__).resolve()
-    service.faults.clear()
-    service.limit = 200_000
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HOME": str(folder), "NO_PROXY": "127.0.0.1"}
-    environment["PYTHONPATH"] = os.pathsep.join([str(here.parents[2]), environment.get("PYTHONPATH", "")])
-    command = [sys.executable, "-W", "ignore", "-m", "tests.data._cave_crew", service.address, str(folder), "40", "4"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)
-    assert done.returncode == 0, done.stderr
-    return folder, json.loads(done.stdout)
-
-
-def test_processes_killed_at_random_moments_leave_what_the_next_completes(crew, whole):
-    folder, result = crew
-    assert result["kills"] >= 40
-    graphs = sorted(folder.glob("killed-*.pt"))
-    assert len(graphs) == result["rounds"] >= 2
-    assert all(path.read_bytes() == whole for path in graphs)
-
-
-def test_two_processes_on_one_cache(crew, whole):
-    folder, result = crew
-    assert result["together"] == [0] * 8
-    graphs = sorted(folder.glob("together-*.pt"))
-    assert len(graphs) == 8
-    assert all(path.read_bytes() == whole for path in graphs)
-    for place in range(4):
-        finished(folder / f"cache-together-{place}")

@@ -84,7 +84,7 @@ def test_a_plain_graph_is_drawn_as_its_connectome_is(null, graph, seed):
     assert sorted(out.edge_name) == sorted(before.edge_name)
     assert torch.equal(out.x, before.x)
     assert torch.equal(out.pos, before.pos)
-    for name in before.keys():  # noqa: SIM118
+    for name in before.keys():
         value = before[name]
         assert torch.equal(wiring[name], value) if isinstance(value, torch.Tensor) else wiring[name] == value
 

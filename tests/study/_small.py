@@ -8,7 +8,9 @@ import numpy as np
 import torch
 
 from graphcortex.data import Connectome
-from graphcortex.study import Protocol, StudyConfig
+from graphcortex.kernels import complete_edge_index
+from graphcortex.study import Protocol, StudyConfig, Variant
+from graphcortex.study.lengths import edge_lengths
 
 SHORT = Protocol(num_train=64, num_test=32, batch_size=16, epochs=2, num_nulls=20)
 
@@ -43,12 +45,20 @@ def matrix(values: torch.Tensor) -> np.ndarray:
     return values.detach().double().view(n, n).numpy()
 
 
+def lengths(graph: Connectome, variant: str, protocol: Protocol | str = "published", seed: int = 0) -> np.ndarray:
+    """Return the distances of a variant between all pairs as a square matrix."""
+    protocol = Protocol.parse(protocol) if isinstance(protocol, str) else protocol
+    edge_index = complete_edge_index(graph.num_neurons)
+    got = edge_lengths(graph, Variant.parse(variant), protocol, edge_index, seed=seed)
+    assert got.dtype == torch.float32
+    return matrix(got)
+
+
 class SmallConfig(StudyConfig):
     """A study of a small connectome under a short protocol; all else is that of any study."""
 
-    @property
-    def protocol(self) -> Protocol:
-        return replace(SHORT, epochs=self.epochs, functional=self.functional)
+    def protocols(self) -> dict[str, Protocol]:
+        return dict.fromkeys(self.protocol, replace(SHORT, epochs=self.epochs, functional=self.functional))
 
-    def load_connectome(self) -> Connectome:
-        return connectome(12)
+    def load_connectomes(self) -> dict[str, Connectome]:
+        return {name: connectome(12) for name in self.field}

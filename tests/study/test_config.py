@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +10,22 @@ import torch
 
 from graphcortex.data import Connectome
 from graphcortex.study import Protocol, RunKey, StudyConfig, Variant
-from graphcortex.study.config import default_data_root, fingerprint
+from graphcortex.study.config import default_data_root, load_connectome
+from graphcortex.study.engines import Dask, InProcess, Processes
+from graphcortex.study.study import fingerprint
 from tests.data._tiny_field import write_field
 from tests.study._small import arrays, connectome
 
 
 def test_the_default_needs_no_download_and_trains_the_three_tasks():
     config = StudyConfig()
-    assert config.field == "synthetic"
+    assert config.field == ("synthetic",)
     assert config.tasks == ("one_choice_inference", "go_nogo", "perceptual_decision")
-    assert config.protocol == Protocol.published()
-    assert isinstance(config.load_connectome(), Connectome)
-    assert fingerprint(config.load_connectome()) == fingerprint(config.load_connectome())
+    assert config.protocols() == {"published": Protocol.published()}
+    (graph,) = config.load_connectomes().values()
+    assert isinstance(graph, Connectome)
+    assert fingerprint(graph) == fingerprint(load_connectome("synthetic"))
+    assert isinstance(config.engine(), InProcess)
 
 
 BAD = {
@@ -39,6 +42,10 @@ BAD = {
     "seeds as text": ({"seeds": "3"}, "seeds must be a whole number of at least 1, got '3'"),
     "half an epoch": ({"epochs": 0.5}, "epochs must be a whole number of at least 1, got 0.5"),
     "a negative number of threads": ({"threads": -1}, "threads must be a whole number of at least 0, got -1"),
+    "no fields": ({"field": ()}, "field must name at least one, got none"),
+    "an unknown protocol": ({"protocol": "correct"}, "a protocol must be published or corrected.*got 'correct'"),
+    "no workers": ({"workers": 0}, "workers must be a whole number of at least 1, got 0"),
+    "two engines": ({"workers": 2, "scheduler": "tcp://127.0.0.1:1"}, "must not both be given"),
     "an unknown arm": ({"recurrence": "positive"}, "recurrence must be one of 'free', 'nonnegative'; got 'positive'"),
     "unknown relations": (
         {"functional": "correlation"},
@@ -77,47 +84,53 @@ def test_it_is_frozen():
 # --- what it stands for
 
 
-def test_the_protocol_is_the_published_one_but_for_what_was_asked():
-    config = StudyConfig(epochs=3, functional="sttc")
-    assert config.protocol == dataclasses.replace(Protocol.published(), epochs=3, functional="sttc")
+def test_the_protocols_are_those_of_their_names_but_for_what_was_asked():
+    config = StudyConfig(protocol=("published", "corrected-trials"), epochs=3, functional="sttc")
+    changes = {"epochs": 3, "functional": "sttc"}
+    assert config.protocols() == {
+        name: dataclasses.replace(Protocol.parse(name), **changes) for name in ("published", "corrected-trials")
+    }
 
 
-def test_only_the_published_field_under_the_published_protocol_compares_with_the_paper():
-    assert StudyConfig(field="6_6_2").is_papers
-    assert StudyConfig(field="6_6_2", seeds=1, recurrence="nonnegative", variants=("W*D",)).is_papers
-    for other in ({}, {"field": "4_7_2"}, {"epochs": 9}, {"functional": "sttc"}):
-        assert not StudyConfig(**{"field": "6_6_2", **(other or {"field": "synthetic"})}).is_papers
+def test_a_name_stands_for_itself_alone():
+    one = StudyConfig(field="6_6_2", protocol="corrected", recurrence="nonnegative")
+    assert one == StudyConfig(field=("6_6_2",), protocol=("corrected",), recurrence=("nonnegative",))
 
 
-def test_run_keys_go_seed_by_seed_and_name_each_run_once():
+def test_the_study_is_what_the_names_stand_for(tmp_path):
+    for name in ("1_2_3", "1_2_4"):
+        write_field(tmp_path, name)
     config = StudyConfig(
-        tasks=("go_nogo", "one_choice_inference", "go_nogo"),
-        variants=("WD", "W", " WD "),
-        seeds=2,
-        recurrence="nonnegative",
-    )
-    WD, W = Variant("W", "D"), Variant("W")
-    assert config.run_keys() == [
-        RunKey(task, variant, "nonnegative", seed)
-        for task in ("go_nogo", "one_choice_inference")
+        tasks=("go_nogo",), field=("1_2_4", "1_2_3"), data_root=tmp_path, variants=("WD", "W", " WD "), seeds=2,
+        protocol=("published", "corrected"), recurrence=("free", "nonnegative"), epochs=3, threads=2,
+    )  # fmt: skip
+    study = config.study()
+    assert [graph.num_neurons for graph in study.connectomes.values()] == [5, 5]
+    assert study.protocols == config.protocols()
+    assert study.threads == 2
+    assert study.keys() == [
+        RunKey("go_nogo", variant, arm, seed, field, protocol)
+        for field in ("1_2_4", "1_2_3")
+        for protocol in ("published", "corrected")
         for seed in (0, 1)
-        for variant in (WD, W)
+        for arm in ("free", "nonnegative")
+        for variant in (Variant("W", "D"), Variant("W"))
     ]
 
 
-def test_settings_are_plain_and_leave_out_what_may_grow():
-    graph = connectome(4)
-    settings = StudyConfig(field="tiny").settings(graph)
-    assert json.loads(json.dumps(settings))["protocol"]["betas"] == [0.9, 0.999]
-    assert settings["field"] == "tiny"
-    assert settings["connectome_sha256"] == fingerprint(graph)
-    grown = StudyConfig(
-        field="tiny", seeds=9, tasks=("go_nogo",), variants=("WD",), recurrence="nonnegative", out=Path("a")
-    )
-    assert grown.settings(graph) == settings
-    for other in ({"epochs": 3}, {"functional": "sttc"}, {"field": "other"}):
-        assert StudyConfig(**{"field": "tiny", **other}).settings(graph) != settings
-    assert StudyConfig(field="tiny").settings(connectome(5)) != settings
+@pytest.mark.parametrize(
+    ("given", "engine"),
+    [
+        ({}, InProcess()),
+        ({"threads": 4}, InProcess()),
+        ({"workers": 2}, Processes(2, threads=1)),
+        ({"workers": 3, "threads": 2}, Processes(3, threads=2)),
+        ({"scheduler": "tcp://127.0.0.1:8786"}, Dask("tcp://127.0.0.1:8786")),
+    ],
+    ids=str,
+)
+def test_the_engine_is_the_one_asked_for(given, engine):
+    assert StudyConfig(**given).engine() == engine
 
 
 # --- fingerprints
@@ -173,15 +186,15 @@ def test_a_field_is_read_from_the_default_root_or_from_the_one_given(monkeypatch
     write_field(tmp_path / "microns-fields", "1_2_3")
     write_field(tmp_path / "elsewhere" / "info", "3_2_1", without=())
     monkeypatch.setenv("GRAPHCORTEX_DATA", str(tmp_path))
-    assert StudyConfig(field="1_2_3").load_connectome().num_neurons == 5
-    assert StudyConfig(field="3_2_1", data_root=tmp_path / "elsewhere").load_connectome().num_neurons == 5
+    assert load_connectome("1_2_3").num_neurons == 5
+    assert load_connectome("3_2_1", tmp_path / "elsewhere").num_neurons == 5
     with pytest.raises(ValueError, match=r"unknown field '3_2_1'"):
-        StudyConfig(field="3_2_1").load_connectome()
+        StudyConfig(field="3_2_1").load_connectomes()
 
 
 @pytest.mark.real_data
 @pytest.mark.parametrize("field", ["4_7_2", "5_3_2", "5_3_8", "6_6_2", "9_3_2"])
 def test_the_real_fields_load(field, microns_root):
-    graph = StudyConfig(field=field, data_root=microns_root).load_connectome()
+    graph = load_connectome(field, microns_root)
     assert 40 < graph.num_neurons < 700
     assert graph.has_coactivity

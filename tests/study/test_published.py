@@ -2,19 +2,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import scipy.linalg
 import torch
 
 from graphcortex.data import Connectome
 from graphcortex.data._unpickle import read_npy
 from graphcortex.study.published import (
-    anatomical_communicability,
     functional_relations,
-    grid_lengths,
     rename_neurons,
-    scrambled_lengths,
 )
-from tests.study._small import arrays, connectome, matrix
+from tests.study._small import arrays, connectome, lengths, matrix
 
 VOXEL_UM = np.array([0.004, 0.004, 0.04])
 
@@ -32,13 +28,6 @@ def naive_scrambled_lengths(voxels: np.ndarray) -> np.ndarray:
     return D
 
 
-def naive_communicability(W: np.ndarray) -> np.ndarray:
-    """Follow the formula: S holds the out-strengths, with 1e-10 added; the exponential is that of scipy."""
-    W = np.abs(W)
-    S = np.diag((W.sum(axis=1) + 1e-10) ** -0.5)
-    return scipy.linalg.expm(S @ W @ S)
-
-
 def off_diagonal(D: np.ndarray) -> np.ndarray:
     return D[~np.eye(len(D), dtype=bool)]
 
@@ -54,9 +43,9 @@ def voxel_connectome(voxels: np.ndarray) -> Connectome:
 def test_scrambled_lengths_follow_the_formula(N):
     rng = np.random.default_rng(N)
     voxels = rng.integers([125_000, 100_000, 15_000], [325_000, 200_000, 26_000], size=(N, 3))
-    got = scrambled_lengths(voxel_connectome(voxels))
-    assert got.dtype == torch.float32
-    np.testing.assert_allclose(matrix(got), naive_scrambled_lengths(voxels), rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(
+        lengths(voxel_connectome(voxels), "WD*"), naive_scrambled_lengths(voxels), rtol=1e-6, atol=1e-7
+    )
 
 
 def test_the_positions_are_reshaped_and_not_transposed():
@@ -64,14 +53,14 @@ def test_the_positions_are_reshaped_and_not_transposed():
     voxels = np.array([[110_000, 120_000, 20_000], [130_000, 150_000, 30_000], [100_000, 110_000, 40_000]])
     rows = (voxels - voxels.min(1, keepdims=True)) / np.ptp(voxels, axis=1, keepdims=True)
     expected = np.linalg.norm(rows.T[:, None] - rows.T[None], axis=2)
-    np.testing.assert_allclose(matrix(scrambled_lengths(voxel_connectome(voxels))), expected, rtol=1e-6)
+    np.testing.assert_allclose(lengths(voxel_connectome(voxels), "WD*"), expected, rtol=1e-6)
     columns = (voxels - voxels.min(0)) / np.ptp(voxels, axis=0)
     transposed = np.linalg.norm(columns[:, None] - columns[None], axis=2)
     assert np.abs(expected - transposed).max() > 0.1
 
 
 def test_each_row_is_scaled_to_one_so_that_no_distance_exceeds_the_diagonal_of_a_cube():
-    D = matrix(scrambled_lengths(connectome(20)))
+    D = lengths(connectome(20), "WD*")
     assert (np.diag(D) == 0).all()
     assert (D == D.T).all()
     assert 1 <= D.max() <= np.sqrt(3) + 1e-6
@@ -79,14 +68,14 @@ def test_each_row_is_scaled_to_one_so_that_no_distance_exceeds_the_diagonal_of_a
 
 def test_rows_without_spread_cost_nothing_rather_than_nan():
     """Two neurons: rows (x0, y0), (z0, x1), (y1, z1) of which the first has no spread."""
-    D = matrix(scrambled_lengths(voxel_connectome(np.array([[120_000, 120_000, 9_000], [130_000, 140_000, 9_500]]))))
+    D = lengths(voxel_connectome(np.array([[120_000, 120_000, 9_000], [130_000, 140_000, 9_500]])), "WD*")
     np.testing.assert_allclose(D, np.array([[0, np.sqrt(2)], [np.sqrt(2), 0]]), rtol=1e-6)
 
 
 @pytest.mark.real_data
 def test_scrambled_lengths_of_the_published_field(published_field, microns_root):
     voxels = np.array([list(p) for p in read_npy(microns_root / "6_6_2" / "positions_6_6_2.npy")], dtype=float)
-    D = matrix(scrambled_lengths(published_field))
+    D = lengths(published_field, "WD*")
     np.testing.assert_allclose(D, naive_scrambled_lengths(voxels), rtol=1e-5, atol=1e-6)
     assert off_diagonal(D).mean() == pytest.approx(0.5546, abs=5e-5)
     um = voxels * VOXEL_UM
@@ -100,54 +89,16 @@ def test_scrambled_lengths_of_the_published_field(published_field, microns_root)
 def test_grid_lengths_count_steps_on_the_published_grid():
     sites = [(a, b, c) for b in range(13) for a in range(12) for c in range(2)]
     expected = np.array([[np.sqrt(sum((p - q) ** 2 for p, q in zip(i, j))) for j in sites] for i in sites])  # noqa: B905
-    D = matrix(grid_lengths(312))
+    D = lengths(connectome(312), "WD")
     np.testing.assert_allclose(D, expected, rtol=1e-6)
     assert off_diagonal(D).mean() == pytest.approx(6.57, abs=0.005)
     assert (np.diag(D) == 0).all()
 
 
 def test_grid_lengths_are_not_scaled():
-    D = matrix(grid_lengths(20))
+    D = lengths(connectome(20), "WD")
     assert off_diagonal(D).min() == 1
     assert D.max() > 2
-
-
-# --- C*
-
-
-def test_communicability_of_the_anatomy_follows_the_formula():
-    """Every neuron has outputs here; without outputs, scipy's expm is no oracle (see the next test)."""
-    every = connectome(8, synapse_index=[[0, 1, 2, 3, 4, 5, 6, 7, 0], [1, 2, 3, 4, 5, 6, 7, 0, 4]], count=[2] * 8 + [3])
-    C = anatomical_communicability(every)
-    assert C.dtype == torch.float32
-    np.testing.assert_allclose(C.double().numpy(), naive_communicability(every.count_matrix().numpy()), rtol=1e-5)
-
-
-def test_rows_and_columns_are_not_mixed_up():
-    """Walks run from source to target: 0 -> 1 -> 2 with counts 4 and 9, by hand."""
-    chain = connectome(3, synapse_index=[[0, 1], [1, 2]], count=[4, 9])
-    C = anatomical_communicability(chain).double().numpy()
-    a, b = 4 / np.sqrt(4 * 9), 9 / np.sqrt(9 * 1e-10)
-    np.testing.assert_allclose(C, [[1, a, a * b / 2], [0, 1, b], [0, 0, 1]], rtol=1e-5)
-
-
-def test_a_target_without_outputs_has_communicability_out_of_all_scale():
-    C = anatomical_communicability(connectome(2, synapse_index=[[0], [1]], count=[2]))
-    assert float(C[0, 1]) == pytest.approx(2 / np.sqrt(2 * 1e-10), rel=1e-5)
-
-
-def test_the_anatomy_needs_synapses():
-    with pytest.raises(ValueError, match=r"expected a connectome with synapses, got none; leave out the C\*"):
-        anatomical_communicability(connectome(4, synapse_index=np.zeros((2, 0), int), count=np.zeros(0, int)))
-
-
-@pytest.mark.real_data
-def test_communicability_of_the_published_anatomy_breaks_down_as_it_did(published_field):
-    W = published_field.count_matrix().numpy()
-    assert int((W.sum(axis=1) == 0).sum()) == 166
-    C = anatomical_communicability(published_field)
-    assert bool(torch.isfinite(C).all())
-    assert float(C.max()) == pytest.approx(1.414e5, rel=1e-3)
 
 
 # --- W*

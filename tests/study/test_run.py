@@ -133,7 +133,9 @@ def test_the_metrics_are_those_of_the_learned_weights(result):
 
 def test_a_run_as_a_row(result):
     row = result.row()
-    assert {name: row[name] for name in ("task", "variant", "recurrence", "seed")} == {
+    assert {name: row[name] for name in ("connectome", "protocol", "task", "variant", "recurrence", "seed")} == {
+        "connectome": "synthetic",
+        "protocol": "published",
         "task": "go_nogo",
         "variant": "W*D*C*",
         "recurrence": "free",
@@ -142,7 +144,36 @@ def test_a_run_as_a_row(result):
     assert row["test_accuracy"] == result.history["val_accuracy"].iloc[-1]
     assert row["diverged_epoch"] is None
     assert {name: row[name] for name in METRICS} == result.metrics
-    assert pd.DataFrame([row]).shape == (1, 4 + 5 + 2 + 4)
+    assert pd.DataFrame([row]).shape == (1, 6 + 5 + 2)
+    assert result.times() == {
+        **result.names(), **{f"seconds_{part}": seconds for part, seconds in result.seconds.items()},
+    }  # fmt: skip
+
+
+class Mirrored:
+    """A task of a user's own, under a name that is not in the registry."""
+
+    def __init__(self):
+        self._task = get_task("go_nogo")
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self._task, name)
+
+    def sample(self, *arguments, **options):
+        return self._task.sample(*arguments, **options)
+
+
+def test_a_task_may_be_given_under_any_name():
+    given = run_one(GRAPH, replace(KEY, task="mine"), SHORT, task=Mirrored())
+    assert given.key.task == "mine"
+    assert not torch.equal(given.weights["rnn.edge_weight"], run_one(GRAPH, KEY, SHORT).weights["rnn.edge_weight"]), (
+        "trials are drawn by the name of the task"
+    )
+    assert same(given, run_one(GRAPH, replace(KEY, task="mine"), SHORT, task=Mirrored()))
+    with pytest.raises(ValueError, match="got 'mine'"):
+        run_one(GRAPH, replace(KEY, task="mine"), SHORT)
 
 
 def test_a_run_that_diverges_says_so_and_gives_no_graph():
@@ -199,3 +230,17 @@ def test_slugs_of_keys_are_distinct():
 def test_bad_keys_are_refused(parts):
     with pytest.raises(ValueError, match=r"must .*got"):
         RunKey(*parts)
+
+
+def test_the_key_of_a_task_of_neurogym_goes_to_a_slug_and_back():
+    key = RunKey("neurogym:yang19.go-v0", "W*D*C", "nonnegative", 3)
+    assert ":" not in key.slug
+    assert RunKey.from_slug(key.slug) == key
+
+
+def test_a_run_on_a_task_of_neurogym():
+    pytest.importorskip("neurogym", reason="NeuroGym is not installed: pip install 'graphcortex[neurogym]'")
+    key = RunKey("neurogym:GoNogo-v0", "W")
+    one, again = (run_one(GRAPH, key, SHORT) for _ in range(2))
+    assert same(one, again)
+    assert 0 <= one.accuracy <= 1

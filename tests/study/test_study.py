@@ -1,16 +1,32 @@
 from __future__ import annotations
 
 import os
+import signal
 from dataclasses import replace
 
 import pandas as pd
 import pytest
 import torch
 
-from graphcortex.study import StoreError, StudyResults, run_study, summarize
-from graphcortex.study import study as module
-from tests.study._small import SHORT, SmallConfig, connectome
-from tests.study.test_run import same
+from graphcortex.data import Connectome
+from graphcortex.study import (
+    InProcess,
+    Protocol,
+    Store,
+    StoreError,
+    Study,
+    StudyResults,
+    load_results,
+    load_study,
+    run_one,
+    run_study,
+    summarize,
+)
+from graphcortex.study._files import folder_lock
+from graphcortex.study.engines import runner as module
+from graphcortex.tasks import get_task
+from tests.study._small import SHORT, SmallConfig, arrays, connectome
+from tests.study.test_run import Mirrored, same
 from tests.study.test_store import snapshot
 
 
@@ -40,22 +56,25 @@ def quiet(config: SmallConfig) -> StudyResults:
     return run_study(config, progress=False)
 
 
-def without_times(runs: pd.DataFrame) -> pd.DataFrame:
-    return runs[[name for name in runs if not name.startswith("seconds_")]]
-
-
 def test_a_study_trains_every_run_and_writes_it_down(config, calls):
     results = quiet(config)
-    assert calls == config.run_keys()
+    assert calls == config.study().keys()
     assert len(calls) == 8
     assert results.folder == config.out
-    assert sorted(path.name for path in config.out.iterdir()) == ["runs", "runs.csv", "study.json", "table.csv"]
-    for key in config.run_keys():
-        direct = module.run_one(connectome(12), key, config.protocol)
+    assert sorted(path.name for path in config.out.iterdir()) == [
+        "connectomes", "manifest.json", "runs", "runs.csv", "table.csv", "times.csv", "weights",
+    ]  # fmt: skip
+    for key in config.study().keys():
+        direct = run_one(connectome(12), key, config.protocols()["published"])
         assert same(results.store.load(key), direct)
     written = pd.read_csv(config.out / "runs.csv", float_precision="round_trip")
     assert len(written) == 8
-    assert written["accuracy"].tolist() == results.runs["accuracy"].tolist()
+    # The file is in an order that knows nothing of what was asked for: W*D*C comes before WD there.
+    names = ["task", "seed", "variant"]
+    assert written["variant"].tolist() == ["W*D*C", "WD"] * 4
+    pd.testing.assert_frame_equal(
+        written.sort_values(names, ignore_index=True), results.runs.sort_values(names, ignore_index=True)
+    )
     table = pd.read_csv(config.out / "table.csv", float_precision="round_trip")
     pd.testing.assert_frame_equal(table, results.table)
     pd.testing.assert_frame_equal(results.table, summarize(results.runs))
@@ -83,15 +102,17 @@ def test_an_interrupted_study_goes_on_where_it_was(config, calls, monkeypatch, t
         patch.setattr(module, "run_one", interrupted)
         with pytest.raises(KeyboardInterrupt):
             quiet(config)
-    keys = config.run_keys()
+    keys = config.study().keys()
     assert calls == keys[:2]
     assert not (config.out / "table.csv").exists()
     calls.clear()
     resumed = quiet(config)
     assert calls == keys[2:]
     whole = quiet(replace(config, out=tmp_path / "whole"))
-    pd.testing.assert_frame_equal(without_times(resumed.runs), without_times(whole.runs))
+    pd.testing.assert_frame_equal(resumed.runs, whole.runs)
     pd.testing.assert_frame_equal(resumed.table, whole.table)
+    for name in ("runs.csv", "table.csv"):
+        assert (config.out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_more_seeds_variants_and_tasks_train_what_is_missing_alone(config, calls):
@@ -100,7 +121,7 @@ def test_more_seeds_variants_and_tasks_train_what_is_missing_alone(config, calls
     assert len(calls) == 1
     calls.clear()
     assert len(quiet(config).runs) == 8
-    assert calls == [key for key in config.run_keys() if key not in small.run_keys()]
+    assert calls == [key for key in config.study().keys() if key not in small.study().keys()]
     calls.clear()
     assert len(quiet(small).runs) == 1
     assert calls == []
@@ -110,7 +131,7 @@ def test_another_protocol_is_refused_and_changes_nothing(config, calls):
     quiet(replace(config, seeds=1))
     before = snapshot(config.out)
     calls.clear()
-    with pytest.raises(StoreError, match=r"protocol\.epochs: 1 there, 2 asked for.*--overwrite"):
+    with pytest.raises(StoreError, match=r"protocols\.published\.epochs: 1 there, 2 asked for.*--overwrite"):
         quiet(replace(config, epochs=2))
     assert calls == []
     assert snapshot(config.out) == before
@@ -121,16 +142,25 @@ def test_overwrite_begins_anew(config, calls):
     calls.clear()
     other = replace(config, seeds=1, epochs=2, overwrite=True)
     assert (quiet(other).history("go_nogo").groupby(["variant", "seed"]).size() == 2).all()
-    assert calls == other.run_keys()
+    assert calls == other.study().keys()
 
 
-def test_a_damaged_run_is_named(config):
-    results = quiet(replace(config, seeds=1))
-    path = results.store.path(config.run_keys()[0]) / "history.csv"
-    path.write_text("")
-    with pytest.raises(StoreError) as caught:
-        quiet(config)
-    assert str(path) in str(caught.value)
+def test_a_damaged_run_is_set_aside_and_run_again(config, calls, capsys):
+    config = replace(config, seeds=1)
+    whole = quiet(config)
+    before = snapshot(config.out)
+    broken, weightless = config.study().keys()[:2]
+    whole.store.path(broken).write_bytes(b"PAR1")
+    whole.store.weights_path(weightless).write_bytes(b"")
+    calls.clear()
+    again = run_study(config)
+    assert calls == [broken, weightless]
+    said = capsys.readouterr().err
+    assert said.count("set aside in") == 2
+    assert str(broken) in said
+    for name in ("runs.csv", "table.csv"):
+        assert (config.out / name).read_bytes() == before[name]
+    assert same(again.store.load(broken), run_one(connectome(12), broken, config.protocols()["published"]))
 
 
 def test_the_history_is_that_of_one_task(config):
@@ -149,18 +179,17 @@ def test_results_print_as_their_table(config):
     assert "W*D*C" in text
 
 
-def test_the_bar_counts_every_epoch_also_where_a_run_ends_early(config, monkeypatch, capsys):
-    """A run that diverges is two epochs long, and the bar goes on as if it had been whole."""
+def test_a_run_that_diverges_is_a_result(config, monkeypatch, capsys):
     diverging = replace(SHORT, learning_rate=1e30, epochs=4)
-    monkeypatch.setattr(SmallConfig, "protocol", property(lambda self: diverging))
-    results = run_study(replace(config, epochs=4, seeds=1, variants=("W",)))
+    monkeypatch.setattr(SmallConfig, "protocols", lambda self: {"published": diverging})
+    results = run_study(replace(config, seeds=1, variants=("W",)))
     assert results.runs["diverged_epoch"].tolist() == [1, 1]
+    assert results.failures == ()
     assert (results.history("go_nogo")["epoch"] == [1, 2]).all()
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "8/8" in captured.err
-    assert "perceptual_decision W free seed 0 (2/2)" in captured.err
-    quiet(replace(config, epochs=4, seeds=1, variants=("W",)))
+    assert captured.err.startswith("2/2 runs, 0 failed, 00:00 to go; last: tiny published perceptual_decision W free")
+    quiet(replace(config, seeds=1, variants=("W",)))
     assert capsys.readouterr().err == ""
 
 
@@ -174,34 +203,224 @@ def test_threads_are_as_asked_and_as_they_were_afterwards(config, monkeypatch):
     assert seen == [1, 2]  # 12 neurons take one
 
 
-def test_a_crash_leaves_the_threads_as_they_were(config, monkeypatch):
-    def crash(*arguments, **options):
-        raise OSError("no")
+# --- failures
 
-    monkeypatch.setattr(module, "run_one", crash)
+
+def failing(monkeypatch, wrong):
+    def run_one_or_fail(graph, key, *arguments, **options):
+        if wrong(key):
+            raise ArithmeticError("too much")
+        return run_one(graph, key, *arguments, **options)
+
+    monkeypatch.setattr(module, "run_one", run_one_or_fail)
+
+
+def test_a_failed_run_stops_nothing_is_told_and_is_tried_again(config, monkeypatch, tmp_path, capsys):
+    keys = config.study().keys()
     before = torch.get_num_threads()
-    with pytest.raises(OSError, match="no"):
-        quiet(replace(config, threads=before + 1))
+    with monkeypatch.context() as patch:
+        failing(patch, lambda key: key in keys[:2])
+        results = run_study(replace(config, threads=before + 1))
     assert torch.get_num_threads() == before
+    assert [failure.key for failure in results.failures] == results.missing == keys[:2]
+    assert results.failures[0].error == "ArithmeticError: too much"
+    assert "run_one_or_fail" in results.failures[0].traceback
+    assert len(results.runs) == len(results.keys) == 6
+    assert len(pd.read_csv(config.out / "runs.csv")) == 6
+    assert "8/8 runs, 2 failed" in capsys.readouterr().err
+    assert load_results(config.out).failures == results.failures
+    again = quiet(config)
+    assert again.failures == ()
+    assert list((config.out / "failures").rglob("*.json")) == []
+    quiet(replace(config, out=tmp_path / "whole"))
+    for name in ("runs.csv", "table.csv"):
+        assert (config.out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_a_study_of_which_every_run_failed_has_empty_tables(config, monkeypatch):
+    failing(monkeypatch, lambda key: True)
+    results = quiet(config)
+    assert len(results.failures) == 8
+    assert len(results.runs) == len(results.table) == 0
+    assert str(results) == ""
+    assert not (config.out / "runs.csv").exists()
+    with pytest.raises(ValueError, match="must have a finished run"):
+        results.history("go_nogo")
+
+
+def test_an_error_of_the_disk_stops_the_study_and_keeps_what_is_there(config, monkeypatch):
+    keys, save = config.study().keys(), Store.save
+
+    def full(self, result, **options):
+        if result.key == keys[3]:
+            raise StoreError("no space left")
+        return save(self, result, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "save", full)
+        with pytest.raises(StoreError, match="no space left"):
+            quiet(config)
+    assert load_results(config.out).keys == keys[:3]
+    assert len(quiet(config).runs) == 8
+
+
+def test_a_ctrl_c_while_a_run_is_written_waits_until_it_is(config, monkeypatch):
+    save = Store.save
+
+    def interrupted(self, result, **options):
+        os.kill(os.getpid(), signal.SIGINT)
+        return save(self, result, **options)
+
+    monkeypatch.setattr(Store, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        quiet(config)
+    assert load_results(config.out).keys == config.study().keys()[:1]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_tables_are_not_half_written(config, monkeypatch):
-    results = quiet(replace(config, seeds=1))
+    quiet(replace(config, seeds=1))
     before = snapshot(config.out)
 
     def crash(*arguments):
         raise OSError("full")
 
     monkeypatch.setattr(os, "replace", crash)
-    with pytest.raises(OSError, match="full"):
-        module.collect(results.config, results.connectome, results.store, results.config.run_keys())
+    with pytest.raises(StoreError, match=r"cannot be written to .full."):
+        quiet(replace(config, seeds=1))
     assert snapshot(config.out) == before
+
+
+def test_two_processes_do_not_run_one_folder(config):
+    quiet(replace(config, seeds=1))
+    before = snapshot(config.out)
+    with folder_lock(config.out), pytest.raises(StoreError, match=r"another process is running a study in .*out"):
+        quiet(config)
+    assert snapshot(config.out) == before
+
+
+# --- the folder alone is enough
+
+
+def test_a_folder_says_which_study_it_is(config):
+    given = replace(
+        config, field=("tiny", "other"), protocol=("published", "corrected-test"), recurrence=("free", "nonnegative"),
+        tasks=("go_nogo",), variants=("WD",), seeds=1, threads=1,
+    )  # fmt: skip
+    results = quiet(given)
+    there = load_study(given.out)
+    assert there.keys() == given.study().keys()
+    assert len(there.keys()) == 8
+    assert there.settings() == given.study().settings()
+    assert there.threads == 1
+    loaded = load_results(given.out)
+    pd.testing.assert_frame_equal(loaded.runs, results.runs)
+    pd.testing.assert_frame_equal(loaded.table, results.table)
+    assert loaded.table.groupby(["connectome", "protocol", "recurrence"]).ngroups == 8
+    key = loaded.keys[-1]
+    assert torch.equal(loaded.learned_graph(key).edge_weight, results.learned_graph(key).edge_weight)
+
+
+def test_a_stopped_study_goes_on_from_its_folder(config, calls, tmp_path):
+    quiet(replace(config, seeds=1))
+    with pytest.raises(KeyboardInterrupt):
+        config.study().run(config.out, engine=Interrupted(2), progress=False)
+    before = snapshot(config.out)
+    partial = load_results(config.out)
+    missing = partial.missing
+    assert (len(partial.runs), len(missing)) == (6, 2)
+    assert snapshot(config.out) == before
+    calls.clear()
+    load_study(config.out).run(config.out, progress=False)
+    assert calls == missing
+    quiet(replace(config, out=tmp_path / "whole"))
+    for name in ("runs.csv", "table.csv"):
+        assert (config.out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+class Interrupted:
+    """An engine that is interrupted after so many runs."""
+
+    def __init__(self, after: int):
+        self.after = after
+
+    def run(self, runner, keys, *, progress):
+        yield from InProcess().run(runner, keys[: self.after], progress=progress)
+        raise KeyboardInterrupt
+
+
+def test_any_order_of_the_runs_gives_the_same_tables(config, tmp_path):
+    class Backwards:
+        def run(self, runner, keys, *, progress):
+            return InProcess().run(runner, keys[::-1], progress=progress)
+
+    quiet(config)
+    config.study().run(tmp_path / "backwards", engine=Backwards(), progress=False)
+    for name in ("runs.csv", "table.csv"):
+        assert (config.out / name).read_bytes() == (tmp_path / "backwards" / name).read_bytes()
+
+
+# --- what a study is made of
+
+
+def test_a_task_of_ones_own_is_run_and_is_not_read_from_a_folder(tmp_path):
+    study = Study({"tiny": connectome(12)}, ("W",), {"mine": Mirrored()}, 1, {"published": SHORT})
+    results = study.run(tmp_path / "out", progress=False)
+    assert results.runs["task"].tolist() == ["mine"]
+    assert "mine, free recurrence" in str(results)
+    assert len(study.run(tmp_path / "out", progress=False).runs) == 1
+    with pytest.raises(StoreError, match="tasks that are objects of its user's, mine: make the same Study"):
+        load_study(tmp_path / "out")
+    other = Study(
+        {"tiny": connectome(12)}, ("W",), {"mine": get_task("go_nogo", delay_steps=3)}, 1, {"published": SHORT}
+    )
+    with pytest.raises(StoreError, match=r"tasks\.mine"):
+        other.run(tmp_path / "out", progress=False)
+
+
+def test_protocols_may_be_named(tmp_path):
+    study = Study({"tiny": connectome(12)}, ("W",), ("go_nogo",), (3, 5, 3), ("corrected",))
+    assert study.protocols == {"corrected": Protocol.corrected()}
+    assert [key.seed for key in study.keys()] == [3, 5]
+
+
+BARE = connectome(12, synapse_index=[[], []], count=[])
+SILENT = Connectome.from_arrays(*(arrays(12)[name] for name in ("pos", "synapse_index", "count")))
+BAD = {
+    "no variants": ({"variants": ()}, "variants must name at least one, got none"),
+    "one text": ({"variants": "WD"}, r"variants must be a tuple of names, such as \('WD',\)"),
+    "no connectome": ({"connectomes": {}}, "connectomes must name at least one"),
+    "a connectome without a name": ({"connectomes": BARE}, "connectomes must be a dict of names and connectomes"),
+    "a name that is no file's": ({"connectomes": {"a/b": BARE}}, "connectome must be a name of letters"),
+    "an unknown task": ({"tasks": ("juggling",)}, "got 'juggling'"),
+    "no seeds": ({"seeds": 0}, "seeds must be a whole number of at least 1, got 0"),
+    "half a seed": ({"seeds": (0.5,)}, "seed must be a whole number"),
+    "an unknown arm": ({"recurrence": ("both",)}, "got 'both'"),
+    "an unknown protocol": ({"protocols": ("mended",)}, "got 'mended'"),
+    "an EMD without wiring": ({"connectomes": {"a": BARE}, "variants": ("W", "WDC*")}, r"WDC\* uses the wiring: .*Connectome a"),
+    "synapses without wiring": ({"connectomes": {"a": BARE}, "variants": ("W+sparse",)}, "with synapses, got none"),
+    "activity without spikes": (
+        {"connectomes": {"a": SILENT}, "variants": ("W!D",)},
+        "W!D starts from functional relations of all pairs",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "message"), BAD.values(), ids=BAD)
+def test_rejects(change, message):
+    given = {"connectomes": {"tiny": connectome(12)}, "variants": ("W",), "tasks": ("go_nogo",), "seeds": 1}
+    with pytest.raises(ValueError, match=message):
+        Study(**{**given, **change})
+
+
+def test_what_a_variant_does_not_need_may_be_missing():
+    assert len(Study({"a": SILENT}, ("W", "WD*C*", "W[synapses]D+sparse"), ("go_nogo",), 1).keys()) == 3
 
 
 def test_the_tables_keep_what_earlier_calls_finished(config):
     """Another arm, other variants and fewer seeds in the same folder: nothing that was written before is lost."""
     first = quiet(config)
-    second = quiet(replace(config, recurrence="nonnegative", variants=("WD",), seeds=1))
+    second = quiet(replace(config, recurrence=("nonnegative",), variants=("WD",), seeds=1))
     assert set(second.runs["recurrence"]) == {"nonnegative"}
     assert len(second.runs) == 2
     written = pd.read_csv(config.out / "runs.csv", float_precision="round_trip")

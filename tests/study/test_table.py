@@ -20,6 +20,8 @@ numbers = st.floats(-1e6, 1e6)
 def row(task="go_nogo", variant="W", recurrence="free", seed=0, diverged_epoch=None, **metrics) -> dict:
     values = {name: (number + 1) * 0.1 + 0.01 * seed for number, name in enumerate(METRICS)}
     return {
+        "connectome": "6_6_2",
+        "protocol": "published",
         "task": task,
         "variant": variant,
         "recurrence": recurrence,

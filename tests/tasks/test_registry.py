@@ -1,8 +1,18 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 
-from graphcortex.tasks import TASKS, GoNoGo, OneChoiceInference, PerceptualDecision, get_task
+from graphcortex._optional import MissingDependencyError
+from graphcortex.tasks import (
+    TASKS,
+    GoNoGo,
+    OneChoiceInference,
+    PerceptualDecision,
+    check_task_name,
+    get_task,
+)
 
 
 def test_the_registry_names_the_tasks_of_the_study():
@@ -19,5 +29,21 @@ def test_a_task_by_name_has_the_settings_given():
 
 
 def test_an_unknown_name_is_refused_with_the_names_there_are():
-    with pytest.raises(ValueError, match=r"'one_choice_inference', 'go_nogo', 'perceptual_decision'; got 'nback'"):
+    with pytest.raises(ValueError, match=r"'one_choice_inference', 'go_nogo', 'perceptual_decision', .*; got 'nback'"):
         get_task("nback")
+
+
+def test_an_environment_of_neurogym_is_a_name_without_neurogym(monkeypatch):
+    monkeypatch.setitem(sys.modules, "neurogym", None)
+    name = "neurogym:yang19.go-v0"
+    assert check_task_name(name) == name
+    with pytest.raises(MissingDependencyError, match=r"'Absent-v0' needs neurogym.*graphcortex\[neurogym\]"):
+        get_task("neurogym:Absent-v0")
+
+
+@pytest.mark.parametrize(
+    "name", ["neurogym:", "neurogym:../x", "neurogym:a b", "neurogym:a:b", "neurogym:.a", "neurogym:é", None, 3]
+)
+def test_what_has_another_form_is_no_name(name):
+    with pytest.raises(ValueError, match=r"name of a task must be one of .*'neurogym:<environment>'; got"):
+        check_task_name(name)

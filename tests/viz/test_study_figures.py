@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from graphcortex.study import RunKey, Store, StudyResults, run_study
+from graphcortex.study import Store, StudyResults, run_study
 from graphcortex.viz import study_figures, write_figures
 from tests.study._small import SHORT, SmallConfig
 
@@ -40,7 +40,7 @@ def drawn(monkeypatch) -> list[tuple]:
 
 def test_every_figure_is_written_where_it_is_said(results):
     files = write_figures(results)
-    folder = results.folder / "figures"
+    folder = results.folder / "figures" / "tiny" / "published"
     names = ["learning-curves", "WD-space", "WD-matrix", "WstarDstarC-space", "WstarDstarC-matrix"]
     assert files == [
         folder / task / "free" / f"{name}.png" for task in ("go_nogo", "perceptual_decision") for name in names
@@ -52,9 +52,7 @@ def test_every_figure_is_written_where_it_is_said(results):
 
 @pytest.mark.parametrize(("suffix", "start"), {".svg": b"<?xml", ".pdf": b"%PDF"}.items())
 def test_other_formats(results, suffix, start, monkeypatch):
-    monkeypatch.setattr(type(results.config), "run_keys", lambda self: [])  # learning curves alone
-    monkeypatch.setattr(StudyResults, "history", lambda self, task: history)
-    history = results.store.load(RunKey("go_nogo", "WD")).history.assign(variant="WD", seed=0)
+    monkeypatch.setattr(study_figures, "_learned_graph", lambda *arguments: [])  # learning curves alone
     files = write_figures(results, suffix=suffix)
     assert [path.suffix for path in files] == [suffix] * 2
     assert all(path.read_bytes().startswith(start) for path in files)
@@ -76,10 +74,10 @@ def test_figures_show_the_first_seed_and_the_levels_of_the_task(results, drawn):
     )
     spaces = [(a, k) for name, a, k in drawn if name == "plot_learned_graph"]
     matrices = [(a, k) for name, a, k in drawn if name == "plot_matrix"]
-    keys = [key for key in results.config.run_keys() if key.seed == 0]
+    keys = [key for key in results.keys if key.seed == 0]
     for key, (space, in_space), (matrix, in_matrix) in zip(keys, spaces, matrices, strict=True):
         weight = results.store.load(key).weights["rnn.edge_weight"]
-        assert torch.equal(space[0], results.connectome.pos)
+        assert torch.equal(space[0], results.study.connectomes["tiny"].pos)
         assert torch.equal(space[2], weight)
         assert torch.equal(matrix[1], weight)
         assert torch.equal(in_space["membership"], in_matrix["membership"])
@@ -91,14 +89,14 @@ def test_a_task_or_variant_asked_for_twice_is_drawn_once(results, drawn):
     config = SmallConfig(
         tasks=("go_nogo", "go_nogo"), field="tiny", variants=("WD", "WD"), seeds=1, epochs=1, out=results.folder
     )
-    again = StudyResults(config, results.connectome, results.store, results.runs, results.table)
+    again = StudyResults(config.study(), results.store, results.runs, results.table)
     assert [path.stem for path in write_figures(again)] == ["learning-curves", "WD-space", "WD-matrix"]
 
 
 def test_a_run_that_diverged_is_drawn_without_modules(tmp_path, monkeypatch):
     """Its weights are NaN: there is no graph, and the figures say so instead of failing."""
     diverging = replace(SHORT, learning_rate=1e30, epochs=2)
-    monkeypatch.setattr(SmallConfig, "protocol", property(lambda self: diverging))
+    monkeypatch.setattr(SmallConfig, "protocols", lambda self: {"published": diverging})
     config = SmallConfig(tasks=("go_nogo",), field="tiny", variants=("W",), seeds=1, epochs=2, out=tmp_path / "out")
     results = run_study(config, progress=False)
     assert results.runs["diverged_epoch"].tolist() == [1]
@@ -107,9 +105,9 @@ def test_a_run_that_diverged_is_drawn_without_modules(tmp_path, monkeypatch):
 
 def test_a_crash_leaves_no_half_figure(results, monkeypatch, tmp_path):
     store = Store(tmp_path / "elsewhere", {})
-    for key in results.config.run_keys():
+    for key in results.keys:
         store.save(results.store.load(key))
-    there = StudyResults(results.config, results.connectome, store, results.runs, results.table)
+    there = StudyResults(results.study, store, results.runs, results.table)
     replaced, replace_file = [], os.replace
 
     def crash(source, target):

@@ -1,0 +1,29 @@
+"""What a user can mend, told in one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+from graphcortex._optional import MissingDependencyError
+from graphcortex.study import EngineError
+
+
+def guarded(work: Callable[[], int | None]) -> int:
+    """Do the work, return its exit code (0 if None), and turn what a user can mend into one line on stderr and code 2."""
+    try:
+        return work() or 0
+    except BrokenPipeError:  # whoever read, as `head` does, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except (ValueError, OSError, MissingDependencyError, EngineError) as error:
+        print(f"graphcortex: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(
+            "\ngraphcortex: stopped; every finished run is kept. The same command, without --overwrite, goes on where it was; so "
+            "does: graphcortex resume DIR, with the folder of the results.",
+            file=sys.stderr,
+        )
+        return 130

@@ -1,0 +1,53 @@
+"""The commands by name, and what each leaves as its exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from graphcortex._optional import require
+from graphcortex.cli import audit, fetch, info, metrics, resume, run, study
+from graphcortex.cli._exit import guarded
+
+_DESCRIPTION = """Turn a cortical connectome into trained recurrent networks, and read what they learned.
+
+Begin with: graphcortex run. Exit codes: 0; 1 where runs failed or an audit found errors; 2 for a wrong option or bad input; 130
+after Ctrl-C, when nothing is lost and the same command goes on."""
+
+COMMANDS: dict[str, tuple[type, Callable[[Any], int]]] = {
+    "run": (run.RunConfig, run.run_command),
+    "study": (study.StudyCommand, study.study_command),
+    "resume": (resume.ResumeConfig, resume.resume_command),
+    "metrics": (metrics.MetricsConfig, metrics.metrics_command),
+    "fetch": (fetch.FetchConfig, fetch.fetch_command),
+    "info": (info.InfoConfig, info.info_command),
+    "audit": (audit.AuditConfig, audit.audit_command),
+}
+"""What each command is asked, and what it does."""
+
+_POSITIONAL = ("resume", "audit")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line, and return its exit code.
+
+    0; 1 if runs failed or an audit finds errors; 2 for a wrong argument or bad input; 130 after Ctrl-C. What is wrong is said on
+    stderr.
+
+    Args:
+        argv: Arguments; those of the process if None.
+
+    Raises:
+        SystemExit: With 0 after ``--help``, and with 2 where an option cannot be read.
+    """
+
+    def work() -> int:
+        tyro = require("tyro", "study", "the command line")
+        commands = {
+            name: tyro.conf.PositionalRequiredArgs[config] if name in _POSITIONAL else config
+            for name, (config, _) in COMMANDS.items()
+        }
+        config = tyro.extras.subcommand_cli_from_dict(commands, args=argv, prog="graphcortex", description=_DESCRIPTION)
+        return next(do for kind, do in COMMANDS.values() if type(config) is kind)(config)
+
+    return guarded(work)

@@ -1,0 +1,164 @@
+"""What each claim of the paper compares: paired differences between variants of one group of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from graphcortex.study.statistics.compare import FRACTIONS, PAIRING, values_of
+from graphcortex.study.variant import Variant
+
+Effects = Mapping[str, float]
+"""The smallest effect of interest of each metric."""
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Paired differences, and what a claim expects of them.
+
+    Attributes:
+        compared: What is subtracted from what, in words.
+        metric: Of which column, or ``"diverged"``.
+        expected: ``"greater"`` than 0, ``"different"`` from 0, ``"no less"`` than 0 (by what matters), or ``"rare"`` (a share, of
+            zeros and ones).
+        smallest_effect: Smallest difference of interest; of ``"rare"``, the greatest share that is rare.
+        differences: One per pair, shape ``(n,)``; NaN where a run has no value.
+        bounds: The least and the greatest difference there can be; None without bounds.
+        missing: Why there is nothing to compare; empty if there is.
+    """
+
+    compared: str
+    metric: str
+    expected: str
+    smallest_effect: float
+    differences: np.ndarray
+    bounds: tuple[float, float] | None = None
+    missing: str = ""
+
+
+def largest_gain(runs: pd.DataFrame, effects: Effects, floors: Mapping[str, float]) -> list[Comparison]:
+    """Compare, seed by seed, what ``W*`` gains over ``W`` with what ``D*`` gains over ``D``, what a ``C`` gains over none, and 0.
+
+    The gain of a factor is the mean over all pairs of variants that differ in this factor alone.
+    """
+    wide = _wide(runs, "accuracy")
+    gains = {
+        "W*": _twins(wide, "weights", "W*", "W"),
+        "D*": _twins(wide, "distance", "D*", "D"),
+        "C": _twins(wide, "communicability", "C", None) + _twins(wide, "communicability", "C*", None),
+    }
+    told = {"metric": "accuracy", "expected": "greater", "smallest_effect": effects["accuracy"]}
+    absent = [factor for factor, pairs in gains.items() if not pairs]
+    if absent:
+        missing = f"no two variants with runs differ in {absent[0]} alone"
+        return [Comparison("gain of W* - other gains", differences=np.empty(0), missing=missing, **told)]
+    mean = {
+        factor: np.mean([(wide[high] - wide[low]).to_numpy() for high, low in pairs], axis=0)
+        for factor, pairs in gains.items()
+    }
+    words = {f: f"gain of {f} ({', '.join(f'{a} - {b}' for a, b in pairs)})" for f, pairs in gains.items()}
+    found = [Comparison(words["W*"], differences=mean["W*"], bounds=(-1.0, 1.0), **told)]
+    for factor in ("D*", "C"):
+        compared = f"{words['W*']} - {words[factor]}"
+        found.append(Comparison(compared, differences=mean["W*"] - mean[factor], bounds=(-2.0, 2.0), **told))
+    return found
+
+
+def real_space(runs: pd.DataFrame, effects: Effects, floors: Mapping[str, float]) -> list[Comparison]:
+    """Compare each variant of real distances with that of the grid."""
+    wide = _wide(runs, "accuracy")
+    return _between(wide, _twins(wide, "distance", "D*", "D"), "accuracy", "greater", effects, "in D* and D alone")
+
+
+def learned_graphs(runs: pd.DataFrame, effects: Effects, floors: Mapping[str, float]) -> list[Comparison]:
+    """Compare the graphs of ``W*D*C`` with those of ``W``: entropy below, modularity and small-worldness above."""
+    found = []
+    for metric, high, low in (
+        ("entropy", "W", "W*D*C"),
+        ("modularity", "W*D*C", "W"),
+        ("small_worldness", "W*D*C", "W"),
+    ):
+        wide = _wide(runs, metric)
+        pairs = [(high, low)] if {high, low} <= set(wide.columns) else []
+        found += _between(wide, pairs, metric, "greater", effects, "as W*D*C and W do, both of which it takes,")
+    return found
+
+
+def positive_only(runs: pd.DataFrame, effects: Effects, floors: Mapping[str, float]) -> list[Comparison]:
+    """Ask of each variant of ``W*`` with non-negative recurrence: does it finish, beat the floor, do as well as free recurrence?"""
+    arms = {
+        arm: runs[runs["recurrence"] == arm] if "recurrence" in runs else runs[:0] for arm in ("nonnegative", "free")
+    }
+    positive, free = (_wide(arm, "accuracy") for arm in arms.values())
+    told = {"metric": "accuracy", "smallest_effect": effects["accuracy"], "bounds": (-1.0, 1.0)}
+    names = [name for name in positive.columns if _plain(name) and Variant.parse(name).weights == "W*"]
+    if not names:
+        missing = "no variant of W* has runs with non-negative recurrence"
+        compared, nothing = "nonnegative - free", np.empty(0)
+        return [Comparison(compared, expected="no less", differences=nothing, missing=missing, **told)]
+    task = str(runs["task"].iloc[0]) if "task" in runs else ""
+    floor = floors.get(task, np.nan)
+    unknown = f"the floor of the task {task!r} is not known, give floors" if np.isnan(floor) else ""
+    found = []
+    for name in names:
+        diverged = values_of(arms["nonnegative"], name, "accuracy").isna().to_numpy(float)
+        compared = f"share of nonnegative {name} that diverged"
+        found.append(Comparison(compared, "diverged", "rare", effects["diverged"], diverged, (0.0, 1.0)))
+        above = (positive[name] - floor).to_numpy()
+        compared = f"nonnegative {name} - best trivial strategy"
+        found.append(Comparison(compared, expected="greater", differences=above, missing=unknown, **told))
+        alone = "" if name in free.columns else f"{name} has no runs with free recurrence"
+        first, second = positive[name].align(positive[name] if alone else free[name], join="outer")
+        compared, between = f"nonnegative {name} - free {name}", (first - second).to_numpy()
+        found.append(Comparison(compared, expected="no less", differences=between, missing=alone, **told))
+    return found
+
+
+def renamed(runs: pd.DataFrame, effects: Effects, floors: Mapping[str, float]) -> list[Comparison]:
+    """Compare each variant of ``W*`` with that of ``W!``."""
+    wide = _wide(runs, "accuracy")
+    return _between(wide, _twins(wide, "weights", "W*", "W!"), "accuracy", "different", effects, "in W* and W! alone")
+
+
+def _wide(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return a row per seed and a column per variant; NaN where a run diverged, is missing or has no finite value."""
+    names = list(dict.fromkeys(runs["variant"].astype(str)))
+    # Within a group the arm of the recurrence is one, or is what is compared.
+    over = [column for column in PAIRING if column != "recurrence"]
+    wide = pd.DataFrame({name: values_of(runs, name, metric, over=over) for name in names})
+    return wide.replace([np.inf, -np.inf], np.nan)
+
+
+def _plain(name: str) -> bool:
+    variant = Variant.parse(name)
+    return variant.support is None and variant.wiring is None
+
+
+def _twins(wide: pd.DataFrame, factor: str, high: str, low: str | None) -> list[tuple[str, str]]:
+    """Return the variants with level ``high`` of a factor that have a twin with level ``low``, with that twin."""
+    pairs = []
+    for name in wide.columns:
+        if _plain(name) and getattr(Variant.parse(name), factor) == high:
+            twin = str(replace(Variant.parse(name), **{factor: low}))
+            if twin in wide.columns:
+                pairs.append((name, twin))
+    return pairs
+
+
+def _between(
+    wide: pd.DataFrame, pairs: list[tuple[str, str]], metric: str, expected: str, effects: Effects, what: str
+) -> list[Comparison]:
+    told = {"metric": metric, "expected": expected, "smallest_effect": effects[metric]}
+    if not pairs:
+        return [
+            Comparison(f"{metric}", differences=np.empty(0), missing=f"no two variants with runs differ {what}", **told)
+        ]
+    bounds = (-1.0, 1.0) if metric in FRACTIONS else None
+    word = "" if metric == "accuracy" else f"{metric}: "
+    return [
+        Comparison(f"{word}{a} - {b}", differences=(wide[a] - wide[b]).to_numpy(), bounds=bounds, **told)
+        for a, b in pairs
+    ]

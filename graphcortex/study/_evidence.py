@@ -1,0 +1,166 @@
+"""Is what a claim expects of a comparison shown, is its opposite shown, or neither?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.stats
+
+from graphcortex.study._comparisons import Comparison
+from graphcortex.study.statistics import (
+    Statistic,
+    mean_difference_paired,
+    power_equivalence,
+    power_paired,
+    seeds_needed,
+    sign_flip_test,
+    tost_paired,
+    wilson_interval,
+)
+
+HOLDS, FAILS, UNDECIDED = "holds", "fails", "undecided"
+_MOST_SEEDS = 100_000
+
+
+@dataclass(frozen=True)
+class Rules:
+    """When a comparison decides.
+
+    Attributes:
+        alpha: Level of every test, after Holm's correction.
+        minimum_pairs: Fewer decide nothing: six signs are the least that reach .05 on two sides.
+        maximum_dropped: A larger share of dropped pairs decides nothing, since the runs that are left are a selection.
+        power: Power that the number of seeds needed is for.
+        resamples: Resamples of the bootstrap, and sign flips where not all are counted.
+    """
+
+    alpha: float = 0.05
+    minimum_pairs: int = 6
+    maximum_dropped: float = 0.2
+    power: float = 0.8
+    resamples: int = 4999
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """A comparison with its numbers, before any correction: effect with interval, and p for and against what is expected."""
+
+    comparison: Comparison
+    effect: Statistic
+    sd: float
+    p_for: float
+    p_against: float
+
+
+def gather(comparison: Comparison, rules: Rules, seed: int) -> Evidence:
+    """Test a comparison for what is expected and for its opposite."""
+    d, margin = comparison.differences, comparison.smallest_effect
+    if comparison.expected == "rare":
+        n, count = len(d), int(d.sum())
+        effect = wilson_interval(count, n)
+        if n == 0:
+            return Evidence(comparison, effect, math.nan, math.nan, math.nan)
+        below, above = (scipy.stats.binomtest(count, n, margin, side).pvalue for side in ("less", "greater"))
+        return Evidence(comparison, effect, math.nan, float(below), float(above))
+    options = {"resamples": rules.resamples, "rng": seed}
+    effect = mean_difference_paired(d, bounds=comparison.bounds, **options)
+    kept = d[~np.isnan(d)]
+    sd = float(kept.std(ddof=1)) if len(kept) > 1 else math.nan
+    if comparison.expected == "greater":
+        p_for = sign_flip_test(d, alternative="greater", **options).p
+        p_against = sign_flip_test(d, shift=margin, alternative="less", **options).p
+    elif comparison.expected == "different":
+        p_for, p_against = sign_flip_test(d, **options).p, tost_paired(d, margin=margin).p
+    else:
+        p_for = sign_flip_test(d, shift=-margin, alternative="greater", **options).p
+        p_against = sign_flip_test(d, alternative="less", **options).p
+    return Evidence(comparison, effect, sd, p_for, p_against)
+
+
+def decide(
+    evidence: Evidence, p_for: float, p_against: float, family: int, rules: Rules
+) -> tuple[str, int | None, str]:
+    """Return the verdict of a comparison by its corrected p-values, the seeds it would need if undecided, and why.
+
+    Args:
+        evidence: What was found.
+        p_for: Corrected p-value for what is expected.
+        p_against: Corrected p-value against it.
+        family: Comparisons that were corrected together.
+        rules: When a comparison decides.
+    """
+    comparison, effect = evidence.comparison, evidence.effect
+    if comparison.missing:
+        return UNDECIDED, None, f"{comparison.missing}."
+    n, total = int(effect.n), int(effect.n) + effect.dropped
+    margin, value = comparison.smallest_effect, effect.value
+    if n == 0:
+        return UNDECIDED, None, f"none of {total} pairs is left: in each, a run diverged or has no value."
+    if comparison.expected != "rare" and effect.dropped > rules.maximum_dropped * total:
+        why = f"{effect.dropped} of {total} pairs were dropped, since a run diverged or has no value; the rest are a selection."
+        return UNDECIDED, None, why
+    needed = seeds_to_decide(evidence, family, rules)
+    if n < rules.minimum_pairs:
+        return UNDECIDED, needed, f"{n} pairs are too few, at least {rules.minimum_pairs} are due{_about(needed)}."
+    large = {"greater": value, "no less": -value}.get(comparison.expected, abs(value)) >= margin
+    shown = {
+        "greater": (p_for <= rules.alpha and large, p_against <= rules.alpha),
+        "different": (p_for <= rules.alpha and large, p_against <= rules.alpha),
+        "no less": (p_for <= rules.alpha, p_against <= rules.alpha and large),
+        "rare": (p_for <= rules.alpha, p_against <= rules.alpha),
+    }[comparison.expected]
+    words = {
+        "greater": (f"to be above 0, and {margin:.3g} or more", f"to be less than {margin:.3g}"),
+        "different": (f"to differ from 0, and by {margin:.3g} or more", f"to lie within {margin:.3g} of 0"),
+        "no less": (f"to be above -{margin:.3g}", f"to be below 0, and -{margin:.3g} or less"),
+        "rare": (f"to be less than {margin:.3g}", f"to be more than {margin:.3g}"),
+    }[comparison.expected]
+    chances = (f"{words[0]} (p = {p_for:.2g})", f"{words[1]} (p = {p_against:.2g})")
+    if shown[0]:
+        return HOLDS, None, f"it is {value:.3g}, shown {chances[0]}."
+    if shown[1]:
+        return FAILS, None, f"it is {value:.3g}, shown {chances[1]}."
+    return UNDECIDED, needed, f"it is {value:.3g}, shown neither {chances[0]} nor {chances[1]}{_about(needed)}."
+
+
+def seeds_to_decide(evidence: Evidence, family: int, rules: Rules) -> int | None:
+    """Return how many seeds it would take to tell the smallest effect of interest from none, with the spread seen here.
+
+    Normal differences and Bonferroni's share of alpha are assumed; where the effect seen lies between none and the smallest of
+    interest, it is told from the farther of the two. Seeds that diverge are made up for. None if the spread is not known, or
+    more than 100,000.
+    """
+    comparison, effect, alpha = evidence.comparison, evidence.effect, rules.alpha / max(1, family)
+    n, margin = int(effect.n), comparison.smallest_effect
+    if comparison.expected == "rare":
+        # Without a single divergence, n runs show that it is rare if (1 - margin)^n is at most alpha.
+        return max(n + 1, math.ceil(math.log(alpha) / math.log1p(-margin)))
+    if not evidence.sd >= 0:
+        return None
+    two_sided = comparison.expected == "different"
+    least = max(rules.minimum_pairs, math.ceil(math.log2(1 / alpha)) + two_sided, n + 1)
+    if evidence.sd <= 1e-12 * margin:
+        return _with_losses(least, evidence)
+    distance = {"greater": effect.value, "no less": -effect.value}.get(comparison.expected, abs(effect.value))
+    gap = min(margin, max(abs(distance), abs(margin - distance)))
+    side = "two-sided" if two_sided else "greater"
+    powers: list[Callable[[int], float]] = [lambda k: power_paired(k, gap, evidence.sd, alpha=alpha, alternative=side)]
+    if two_sided:
+        powers.append(lambda k: power_equivalence(k, margin, evidence.sd, alpha=alpha))
+    try:
+        found = [seeds_needed(power, power=rules.power, start=2, maximum=_MOST_SEEDS) for power in powers]
+    except ValueError:
+        return None
+    return _with_losses(max(least, *found), evidence)
+
+
+def _with_losses(pairs: int, evidence: Evidence) -> int:
+    n, dropped = int(evidence.effect.n), evidence.effect.dropped
+    return math.ceil(pairs * (n + dropped) / n)
+
+
+def _about(needed: int | None) -> str:
+    return "" if needed is None else f"; about {needed} seeds would decide"

@@ -1,0 +1,34 @@
+"""A run that did not give a result."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass, field
+
+from graphcortex.study.key import RunKey
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that failed: an error in it, or a process that ended. The next call tries it again.
+
+    A network that diverged is no failure but a result, with the epoch at which it did.
+
+    Attributes:
+        key: Which run.
+        error: Kind and message of the error, on one line.
+        traceback: Where it happened, as Python prints it.
+    """
+
+    key: RunKey
+    error: str
+    traceback: str = field(default="", repr=False)
+
+    @classmethod
+    def of(cls, key: RunKey, error: BaseException) -> Failure:
+        """Return the failure of a run that raised an error."""
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        return cls(key, text, "".join(traceback.format_exception(error)))
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.error}"
