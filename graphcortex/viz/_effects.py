@@ -2,47 +2,49 @@
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
 import pandas as pd
 
 from graphcortex._checks import check_choice
-from graphcortex.study import METRICS
-from graphcortex.study.table import t_interval
+from graphcortex.study import METRICS, compare_variants
 
-_PAIR = ["connectome", "protocol", "recurrence", "task", "seed"]
+_GROUP = ("connectome", "protocol", "recurrence", "task")
+_RESAMPLES = 1999
 
 
 def paired_differences(runs: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """Compute how each metric of each variant differs from that of ``reference`` in the runs of the same seed.
+    """Compare each metric of each variant with that of ``reference`` in the runs of the same seed.
 
     Args:
         runs: A row per run: ``variant``, ``seed``, the metrics, and whichever there are of ``connectome``, ``protocol``,
-            ``recurrence`` and ``task``.
+            ``recurrence``, ``task`` and ``diverged_epoch``.
         reference: The variant to compare with.
 
     Returns:
-        A row per group, metric and other variant: ``difference`` (mean), ``low`` and ``high`` (its 95 % t interval; NaN for fewer
-        than two pairs) and ``pairs``. A pair of which a number is missing does not count.
+        A row per group, other variant and metric, see :func:`graphcortex.study.compare_variants`: ``difference`` (mean over the
+        pairs of the variant less the reference), ``low`` and ``high`` (its 95 % interval), ``p`` (sign flips, corrected by Holm
+        over all variants and groups of a metric), ``pairs``. A run that diverged makes no pair.
 
     Raises:
-        ValueError: If no run is of the reference.
+        ValueError: If no run is of the reference, or two runs claim one place.
     """
-    check_choice(reference, "reference", tuple(dict.fromkeys(runs["variant"])))
-    pair = [name for name in _PAIR if name in runs]
-    groups = [name for name in pair if name != "seed"]
-    base = runs[runs["variant"] == reference].set_index(pair)
-    rows = []
-    for keys, part in runs[runs["variant"] != reference].groupby([*groups, "variant"], sort=False):
-        part = part.set_index(pair)
-        for metric in METRICS:
-            if metric not in part:
-                continue
-            found = (part[metric] - base[metric].reindex(part.index)).dropna().to_numpy(dtype=float)
-            low, high = t_interval(found) if len(found) else (math.nan, math.nan)
-            difference = float(np.mean(found)) if len(found) else math.nan
-            numbers = {"difference": difference, "low": low, "high": high, "pairs": len(found)}
-            rows.append({**dict(zip([*groups, "variant"], keys, strict=True)), "metric": metric, **numbers})
-    columns = [*groups, "variant", "metric", "difference", "low", "high", "pairs"]
-    return pd.DataFrame(rows, columns=columns).assign(reference=reference)
+    runs = runs.assign(variant=runs["variant"].astype(str))
+    variants = tuple(dict.fromkeys(runs["variant"]))
+    check_choice(reference, "reference", variants)
+    groups = [name for name in _GROUP if name in runs]
+    others = [name for name in variants if name != reference]
+    columns = [*groups, "variant", "metric", "difference", "low", "high", "p", "pairs", "reference"]
+    if not others:
+        return pd.DataFrame(columns=columns)
+    parts = []
+    for metric in METRICS:
+        if metric in runs:
+            found = compare_variants(runs, reference, others, metric, resamples=_RESAMPLES)
+            turned = {
+                "difference": -found["difference"],
+                "low": -found["difference_high"],
+                "high": -found["difference_low"],
+            }
+            parts.append(
+                found.assign(**turned, variant=found["b"], p=found["p_holm"], pairs=found["n"], reference=reference)
+            )
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)

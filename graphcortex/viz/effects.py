@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def plot_effects(runs: pd.DataFrame, *, reference: str, title: str | None = None, axes: Axes | None = None) -> Axes:
-    """Draw the mean of the paired differences of each variant to a reference with its 95 % t interval, a panel per metric.
+    """Draw the mean paired difference of each variant to a reference with its 95 % interval (bootstrap), a panel per metric.
 
     Args:
         runs: A row per run of one connectome, protocol, task and kind of recurrence; the columns ``variant``, ``seed`` and at

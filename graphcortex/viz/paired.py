@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from graphcortex._checks import check_choice, check_number
-from graphcortex.study.table import t_interval
+from graphcortex.study.table import bounded_interval
 from graphcortex.viz._labels import LABELS, check_columns
 from graphcortex.viz._panels import divide, finish, panel, say_instead
 from graphcortex.viz._style import COLOURS, GREY, INK
@@ -30,8 +30,8 @@ def plot_paired_metrics(
 ) -> Axes:
     """Draw every run as a dot, a panel per metric and a line of dots per variant, with a thin line through the runs of each seed.
 
-    A bar is the mean of a variant, and the line beneath it its 95 % t interval. A run that diverged and has a number all the same
-    (the published protocol gives it one) is a cross.
+    A bar is the mean of a variant, and the line beneath it its 95 % interval (bootstrap, within the bounds of the metric). A run
+    that diverged and has a number all the same (the published protocol gives it one) is a cross.
 
     Args:
         runs: A row per run of one connectome, protocol, task and kind of recurrence; the columns ``variant``, ``seed`` and the
@@ -100,7 +100,7 @@ def _draw_metric(axes: Axes, runs: pd.DataFrame, metric: str, variants: list[str
         axes.scatter(
             values[crosses], [where] * int(crosses.sum()), color=tint, s=18, marker="x", linewidths=1, zorder=2
         )
-        low, high = t_interval(values.to_numpy())
+        low, high = bounded_interval(values.to_numpy(), metric)
         if len(values):
             axes.plot([low, high], [where, where], color=INK, linewidth=1.2, zorder=3)
             axes.plot(values.mean(), where, color=INK, marker="|", markersize=11, markeredgewidth=1.8, zorder=4)

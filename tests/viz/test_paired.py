@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from graphcortex.study.table import t_interval
+from graphcortex.study.table import bounded_interval
 from graphcortex.viz import plot_paired_metrics
 
 RUNS = pd.DataFrame(
@@ -49,7 +49,7 @@ def test_bars_are_means_and_lines_beneath_them_intervals():
         lines = [line for line in axes.lines if set(line.get_ydata()) == {where}]
         interval, mean = (line.get_xdata() for line in lines)
         assert mean == pytest.approx([values.mean()])
-        assert list(interval) == pytest.approx(list(t_interval(values)))
+        assert list(interval) == pytest.approx(list(bounded_interval(values, "accuracy")))
 
 
 def test_a_run_that_diverged_with_a_number_is_a_cross():

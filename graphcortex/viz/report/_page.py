@@ -15,6 +15,7 @@ from graphcortex.viz.report import _rows
 from graphcortex.viz.report._data import GROUP, ReportData, readable
 from graphcortex.viz.report._figures import Figures
 from graphcortex.viz.report._files import Files
+from graphcortex.viz.report._provenance import provenance
 
 _NEEDS = "Writing a report"
 # The same hues as COLOURS, light enough to be read on a dark ground.
@@ -33,10 +34,11 @@ def render(data: ReportData, figures: Figures, files: Files) -> str:
         drawn=drawn,
         summary=_summary(data),
         claims=_rows.claim_rows(data.claims),
+        provenance=provenance(data.results),
         tasks=[(group, _rows.task_rows(data, group)) for group in data.groups],
         effects=[(group, _rows.effect_rows(data, group)) for group in data.groups],
         diverged=_rows.diverged_rows(data),
-        failures=data.failures.to_dict("records"),
+        failures=data.results.failures,
         group_label=_group_label(data),
         labels=[LABELS[name] for name in data.metrics if name != "accuracy"],
         colours=list(zip(COLOURS, DARK_COLOURS, strict=True)),
@@ -88,4 +90,4 @@ def _summary(data: ReportData) -> list[tuple[str, Any]]:
     counted = [(name, count) for name, count in counted if name in ("runs", "variants", "seeds", "tasks") or count > 1]
     singular = {name: name.removesuffix("s") for name, count in counted if count == 1}
     counted = [(singular.get(name, name), f"{count:,}") for name, count in counted]
-    return [*counted, ("diverged", f"{len(data.diverged):,}"), ("failed", f"{len(data.failures):,}")]
+    return [*counted, ("diverged", f"{len(data.diverged):,}"), ("failed", f"{len(data.results.failures):,}")]

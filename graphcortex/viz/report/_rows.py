@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from graphcortex.study.table import t_interval
+from graphcortex.study import ClaimsTable
 from graphcortex.viz._labels import LABELS
 from graphcortex.viz.report._data import Group, ReportData, readable
 
@@ -52,81 +52,87 @@ def interval(low: Any, high: Any, *, sign: bool = False) -> str:
 
 def task_rows(data: ReportData, group: Group) -> list[dict[str, Any]]:
     """Return a row per variant of a group: runs, how many diverged, accuracy for the small chart, and the mean of each metric."""
-    table = group.of(data.runs)
+    runs, table = group.of(data.runs), group.of(data.table)
     rows = []
-    for variant in data.variants:
-        runs = table[table["variant"] == variant]
-        if runs.empty:
-            continue
-        values = runs["accuracy"].to_numpy(dtype=float)
-        values = values[np.isfinite(values)]
-        low, high = t_interval(values)
+    for variant, cells in table.groupby("variant", sort=False):
+        cells = cells.set_index("metric")
+        mine = runs[runs["variant"] == variant]
+        values = mine["accuracy"].to_numpy(dtype=float)
+        mean, low, high = (_on_axis(cells.loc["accuracy", name]) for name in ("mean", "ci95_low", "ci95_high"))
         rows.append(
             {
                 "variant": variant,
                 "colour": data.variants.index(variant),
-                "runs": len(runs),
-                "diverged": int(runs["diverged_epoch"].notna().sum()),
-                "values": values.tolist(),
-                "mean": float(values.mean()) if len(values) else None,
-                "low": max(low, 0.0) if math.isfinite(low) else None,
-                "high": min(high, 1.0) if math.isfinite(high) else None,
-                "said": _mean(values),
-                "others": [_mean(runs[name].to_numpy(dtype=float)) for name in data.metrics if name != "accuracy"],
+                "runs": len(mine),
+                "diverged": int(mine["diverged_epoch"].notna().sum()),
+                "values": [value for value in map(_on_axis, values) if value is not None],
+                "mean": mean,
+                "low": low,
+                "high": high,
+                "said": _mean(cells.loc["accuracy"]),
+                "others": [_mean(cells.loc[name]) for name in data.metrics if name != "accuracy"],
             }
         )
     return rows
 
 
-def _mean(values: np.ndarray) -> str:
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return NONE
-    low, high = t_interval(values)
-    half = "" if not math.isfinite(high) else f" ± {number((high - low) / 2)}"
-    return number(values.mean()) + half
+def _on_axis(value: float) -> float | None:
+    """Return what of a value or interval lies from 0 to 1; the published intervals may not."""
+    return min(max(float(value), 0.0), 1.0) if math.isfinite(value) else None
 
 
-def claim_rows(claims: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return a row per claim."""
-    rows = []
-    for row in claims.to_dict("records"):
-        where = [
-            readable(str(row[name]))
-            for name in ("connectome", "protocol", "recurrence", "task")
-            if _told(row.get(name))
-        ]
-        rows.append(
-            {
-                "where": " · ".join(where),
-                "statement": row.get("statement") or row.get("claim", ""),
-                "verdict": str(row.get("verdict", "undecided")),
-                "effect": number(row.get("effect"), sign=True),
-                "interval": interval(row.get("low"), row.get("high"), sign=True),
-                "p": p_value(row.get("p")),
-                "n": "" if not _told(row.get("n")) else str(int(row["n"])),
-                "reason": row["reason"] if _told(row.get("reason")) else "",
-            }
-        )
-    return rows
+def _mean(cell: pd.Series) -> str:
+    """Return ``mean ± half``, or ``mean [low, high]`` where the interval is not symmetric."""
+    mean, low, high = (float(cell[name]) for name in ("mean", "ci95_low", "ci95_high"))
+    if not math.isfinite(mean) or not math.isfinite(high):
+        return number(mean)
+    if math.isclose(high - mean, mean - low, rel_tol=1e-9, abs_tol=1e-12):
+        return f"{number(mean)} ± {number(high - mean)}"
+    return f"{number(mean)} [{number(low)}, {number(high)}]"
 
 
-def _told(value: Any) -> bool:
-    return value is not None and value != "" and not (isinstance(value, float) and math.isnan(value))
+def claim_rows(claims: ClaimsTable | None) -> list[dict[str, Any]]:
+    """Return the claims with their statements, each with a row per group of runs, and a count of each verdict."""
+    if claims is None:
+        return []
+    return [
+        {
+            "name": name,
+            "statement": statement,
+            "counts": Counter(one.verdict for one in claims if one.claim == name),
+            "rows": [
+                {
+                    "where": " · ".join(
+                        readable(part) for part in (one.connectome, one.protocol, one.recurrence, one.task) if part
+                    ),
+                    "verdict": one.verdict,
+                    "compared": one.compared,
+                    "effect": number(one.effect, sign=True),
+                    "interval": interval(one.low, one.high, sign=True),
+                    "p": p_value(one.p),
+                    "n": one.n,
+                    "reason": one.reason,
+                }
+                for one in claims
+                if one.claim == name
+            ],
+        }
+        for name, statement in claims.statements.items()
+    ]
 
 
 def effect_rows(data: ReportData, group: Group) -> list[dict[str, str]]:
     """Return a row per variant and metric: the paired difference to the reference."""
-    table = group.of(data.effects) if len(data.effects) else data.effects
     return [
         {
             "variant": row["variant"],
             "metric": LABELS[row["metric"]],
             "difference": number(row["difference"], sign=True),
             "interval": interval(row["low"], row["high"], sign=True),
+            "p": p_value(row["p"]),
             "pairs": str(row["pairs"]),
         }
-        for row in table.to_dict("records")
+        for row in group.of(data.effects).to_dict("records")
     ]
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from graphcortex.study.table import t_interval
 from graphcortex.viz._labels import LABELS
 from graphcortex.viz.report._look import colour, layout, levels, short, text
 
@@ -16,7 +15,7 @@ _ROOM = 104
 
 
 def paired_figure(
-    rows: pd.DataFrame, metric: str, variants: tuple[str, ...], known: dict[str, float]
+    rows: pd.DataFrame, means: pd.DataFrame, metric: str, variants: tuple[str, ...], known: dict[str, float]
 ) -> dict[str, Any] | None:
     """Return a dot per run, a line per seed through its runs, and the mean of each variant; None where no run has a number."""
     present = [variant for variant in variants if (rows["variant"] == variant).any()]
@@ -24,6 +23,7 @@ def paired_figure(
     table = table.reindex(columns=present)
     if not table.notna().to_numpy().any():
         return None
+    means = means[means["metric"] == metric].set_index("variant")
     place = np.arange(len(present), dtype=float)
     joined_x, joined_y = [], []
     for values in table.to_numpy(dtype=float):
@@ -53,7 +53,7 @@ def paired_figure(
                 "hovertemplate": "%{x:.4g}, %{text}<extra>" + text(variant) + "</extra>",
             }
         )  # fmt: skip
-        low, high = t_interval(values.to_numpy(dtype=float))
+        low, high = means.loc[variant, ["ci95_low", "ci95_high"]]
         told = f"mean {values.mean():.4g}" + (f", 95 % {low:.4g} to {high:.4g}" if np.isfinite(low) else "")
         traces.append(
             {

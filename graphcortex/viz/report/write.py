@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from graphcortex._checks import check_choice
-from graphcortex.study.store import write_text
+from graphcortex.study._files import write_text
 from graphcortex.viz.report._data import read_study
 from graphcortex.viz.report._figures import build_figures
 from graphcortex.viz.report._files import write_files
 from graphcortex.viz.report._page import render
 
 if TYPE_CHECKING:
-    from graphcortex.study import StudyResults
+    from graphcortex.study import ClaimsTable, StudyResults
 
 FORMATS = (".png", ".svg")
 
@@ -24,7 +24,7 @@ def write_report(
     results: StudyResults,
     path: str | os.PathLike[str] | None = None,
     *,
-    claims: Any = None,
+    claims: ClaimsTable | None = None,
     reference: str | None = None,
     formats: Sequence[str] = FORMATS,
 ) -> Path:
@@ -36,10 +36,10 @@ def write_report(
     name that becomes its own, so that it is never half there.
 
     Args:
-        results: The study.
+        results: The study: what :func:`graphcortex.study.run_study` or :func:`graphcortex.study.load_results` returned.
         path: The HTML file; by default ``report.html`` in the folder of the results. The figures and tables go into a folder of
             the same name without ``.html``.
-        claims: What :func:`graphcortex.study.claims.evaluate_claims` returned, or its table; by default the page has none.
+        claims: What :func:`graphcortex.study.evaluate_claims` returned; by default that of these runs.
         reference: Variant that the others are compared with: by default ``W``, or the first where there is no ``W``.
         formats: Of the figures beside the page: ``.png``, ``.svg`` or both; none are drawn where it is empty.
 
@@ -56,7 +56,6 @@ def write_report(
         check_choice(name, "formats", FORMATS)
     data = read_study(results, claims=claims, reference=reference)
     figures = build_figures(data)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    files = write_files(data, path.with_suffix(""), formats)
+    files = write_files(data, figures.graphs, path.with_suffix(""), formats)
     write_text(path, render(data, figures, files))
     return path

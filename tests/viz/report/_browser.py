@@ -19,7 +19,8 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 # Without a GPU, WebGL is drawn by SwiftShader. No name resolves: a page that asks for one fails, whatever its address.
 FLAGS = (
     "--headless=new", "--remote-debugging-pipe", "--no-first-run", "--disable-extensions", "--disable-dev-shm-usage",
-    "--hide-scrollbars", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-background-networking", "--disable-component-update",
+    "--hide-scrollbars", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
+    "--disable-background-networking", "--disable-component-update",
     "--host-resolver-rules=MAP * ~NOTFOUND", "--force-color-profile=srgb", "--mute-audio",
 )  # fmt: skip
 # The browser reads commands on descriptor 3 and answers on 4, so they are put there before it starts.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ import torch
 from torch_geometric.data import Data
 
 from graphcortex.kernels import complete_edge_index
-from graphcortex.study import RunKey
-from tests.study._small import SmallConfig, connectome
+from graphcortex.study import ClaimsTable, Failure, Finding, RunKey, Study, manifest, summarize
+from tests.study._small import connectome
 
 NUM_NEURONS = 12
 
@@ -32,13 +33,16 @@ class MadeStudy:
     seeds: int = 3
     diverged: Any = ()
     """Seeds that diverge, or "all"."""
-    config: Any = field(init=False)
-    connectome: Any = field(init=False)
+    failures: tuple[Failure, ...] = ()
+    study: Study = field(init=False)
+    store: Any = field(init=False)
     runs: pd.DataFrame = field(init=False)
 
     def __post_init__(self):
-        self.config = SmallConfig(out=self.folder, tasks=("go_nogo",))
-        self.connectome = connectome(NUM_NEURONS)
+        neurons = {name: connectome(NUM_NEURONS) for name in self.connectomes}
+        given = {"seeds": self.seeds, "protocols": self.protocols, "recurrence": self.recurrences}
+        self.study = Study(neurons, self.variants, self.tasks, **given)
+        self.store = SimpleNamespace(manifest=manifest.new(self.study.settings(), {}))
         rng = np.random.default_rng(0)
         rows = []
         for name, protocol, recurrence, task, seed, variant in itertools.product(
@@ -57,29 +61,35 @@ class MadeStudy:
             )  # fmt: skip
         self.runs = pd.DataFrame(rows)
 
-    def history(self, task: str) -> pd.DataFrame:
-        rows = self.runs[self.runs["task"] == task].drop_duplicates(["variant", "seed"])
+    @property
+    def table(self) -> pd.DataFrame:
+        return summarize(self.runs)
+
+    def history(self) -> pd.DataFrame:
         parts = []
-        for row in rows.itertuples():
-            broken = not np.isfinite(row.accuracy)
-            part = pd.DataFrame({"epoch": [1, 2, 3], "variant": row.variant, "seed": row.seed, "diverged": broken})
-            curve = np.array([np.nan] * 3) if broken else np.linspace(0.3, row.accuracy, 3)
-            parts.append(part.assign(loss=1 - curve, accuracy=curve, val_loss=1 - curve, val_accuracy=curve))
+        for row in self.runs.to_dict("records"):
+            broken = not np.isfinite(row["accuracy"])
+            curve = np.array([np.nan] * 3) if broken else np.linspace(0.3, row["accuracy"], 3)
+            numbers = {"loss": 1 - curve, "accuracy": curve, "val_loss": 1 - curve, "val_accuracy": curve}
+            names = {name: row[name] for name in ("connectome", "protocol", "recurrence", "task", "variant", "seed")}
+            parts.append(pd.DataFrame({"epoch": [1, 2, 3], "diverged": broken, **numbers}).assign(**names))
         return pd.concat(parts, ignore_index=True)
 
     def learned_graph(self, key: RunKey) -> Data:
         rng = torch.Generator().manual_seed(key.seed)
         weight = torch.randn(NUM_NEURONS**2, generator=rng)
         edges = complete_edge_index(NUM_NEURONS)
-        return Data(edge_index=edges, edge_weight=weight, pos=self.connectome.pos, num_nodes=NUM_NEURONS)
+        return Data(
+            edge_index=edges, edge_weight=weight, pos=self.study.connectomes[key.connectome].pos, num_nodes=NUM_NEURONS
+        )
 
 
 SHAPES = {
     "one run": {"variants": ("W",), "seeds": 1},
     "one variant": {"variants": ("WD",)},
     "all diverged": {"diverged": "all"},
-    "all arms": {
-        "connectomes": ("6_6_2", "5_3_8"), "protocols": ("published", "corrected"), "recurrences": ("free", "nonnegative"),
+    "several of everything": {
+        "connectomes": ("6_6_2", "5_3_8"), "protocols": ("published", "corrected"), "recurrences": ("nonnegative",),
         "tasks": ("go_nogo", "perceptual_decision"), "diverged": (0,),
     },
     "a control of every kind": {
@@ -88,17 +98,27 @@ SHAPES = {
 }  # fmt: skip
 """A shape of a study that a report must bear is one more line."""
 
-CLAIMS = pd.DataFrame(
-    [
-        {
-            "connectome": "synthetic", "protocol": "published", "recurrence": "free", "task": "go_nogo", "claim": name,
-            "statement": f"the statement of {name}", "verdict": verdict, "effect": 0.25, "low": low, "high": 0.4, "p": p, "n": 3,
-            "reason": reason,
-        }
+_FINDING = {
+    "connectome": "synthetic", "protocol": "published", "recurrence": "free", "task": "go_nogo", "compared": "W* less W",
+    "metric": "accuracy", "expected": "greater", "smallest_effect": 0.02, "effect": 0.25, "high": 0.4, "p_against": 0.5, "n": 3,
+    "dropped": 0, "seeds_needed": None,
+}  # fmt: skip
+CLAIMS = ClaimsTable(
+    tuple(
+        Finding(**_FINDING, claim=name, verdict=verdict, low=low, p=p, reason=reason)
         for name, verdict, low, p, reason in (
             ("gain", "holds", 0.1, 1e-5, ""),
             ("space", "fails", -0.1, 0.3, "the interval holds zero"),
             ("names", "undecided", np.nan, np.nan, "one seed has no interval"),
         )
-    ]
-)  # fmt: skip
+    ),
+    {name: f"the statement of {name}" for name in ("gain", "space", "names")},
+)
+
+
+def evil_claims(words: str) -> ClaimsTable:
+    """Return findings that say something else than they should."""
+    return ClaimsTable(
+        (Finding(**_FINDING | {"compared": words}, claim="gain", verdict="holds", low=0.1, p=0.1, reason=words),),
+        {"gain": words},
+    )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from graphcortex.viz.report import write_report
-from tests.viz.report._studies import CLAIMS, SHAPES, MadeStudy
+from tests.viz.report._studies import SHAPES, MadeStudy, evil_claims
 
 WIDTHS = (390, 1440)
 FIGURES = ("curves", "metrics", "effects", "space", "matrix")
@@ -72,10 +72,10 @@ CONTRAST = """
 """
 
 OVERFLOW = """
-[document.documentElement.scrollWidth - innerWidth,
+[document.documentElement.scrollWidth - document.documentElement.clientWidth,
  [...document.querySelectorAll("main *, header *, footer *")]
    .filter((e) => !e.parentElement.closest(".scroll, nav, svg, .plot, .skip") && !e.matches(".skip"))
-   .filter((e) => e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.outerHTML.slice(0, 80))]
+   .filter((e) => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1).map((e) => e.outerHTML.slice(0, 80))]
 """
 
 
@@ -121,6 +121,12 @@ def test_the_3d_scene_is_painted(browser, report):
       return colours.size;
     })()"""
     assert browser.evaluate(scene) > 50
+    ends = browser.evaluate("""document.getElementById("figure-space")._fullData.filter((trace) => trace.mode === "lines")
+      .flatMap((trace) => trace.x.filter((x) => x !== null)).length""")
+    edges = browser.evaluate(
+        "JSON.parse(document.getElementById('drawn').textContent).figures.space.specs['0/0'].ends.length"
+    )
+    assert ends == edges > 50
 
 
 def test_the_toggle_turns_page_and_figures_over_and_is_remembered(browser, report):
@@ -185,7 +191,7 @@ def test_text_and_tables_need_no_script(browser, report):
             "the statement of gain",
             "undecided",
             "W*D*C",
-            "graphcortex study",
+            "graphcortex resume",
             "0.500",
             "This figure needs JavaScript",
         ):
@@ -213,7 +219,7 @@ def test_what_data_say_is_text_and_never_a_tag(browser, tmp_path):
     evil = "<script>document.title='evil'</script><img src=http://evil.example/x.png onerror=\"document.title='evil'\">"
     # Of a run that diverged no graph is asked for, which no such name could have.
     study.runs.loc[study.runs["variant"] == "W*D*C", ["variant", "diverged_epoch"]] = [evil, 2.0]
-    page = write_report(study, reference=evil, formats=(), claims=CLAIMS.assign(statement=evil, reason=evil))
+    page = write_report(study, reference=evil, formats=(), claims=evil_claims(evil))
     browser.open(page, width=1440)
     browser.evaluate(DRAW_ALL)
     assert browser.evaluate("document.title") == "Study report: synthetic"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import shlex
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -12,10 +13,14 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
+from graphcortex.cli.study import StudyCommand
+from graphcortex.study import Failure, RunKey, Store, evaluate_claims, load_results, run_study
 from graphcortex.viz import write_report
 from graphcortex.viz.report import write as write_module
-from tests.viz.report._studies import CLAIMS, SHAPES, MadeStudy
+from tests.study._small import SmallConfig
+from tests.viz.report._studies import CLAIMS, SHAPES, MadeStudy, evil_claims
 
 LARGEST = 12_000_000  # bytes
 
@@ -61,18 +66,71 @@ class Words(HTMLParser):
 def test_the_page_says_what_the_runs_say(study, report):
     text = Words(report.read_text()).text
     assert report == study.folder / "report.html"
-    for variant, runs in study.runs[study.runs["task"] == "go_nogo"].groupby("variant"):
-        assert f"{variant} {runs['accuracy'].mean():.3f}" in text
-    for value in (
-        study.config.settings(study.connectome)["connectome_sha256"],
-        "--variants 'W*D*C' W",
-        f"--out {study.folder}",
-    ):
-        assert value in text
-    for row in CLAIMS.to_dict("records"):
-        assert f"{row['statement']} " in text
+    means = study.table.query("task == 'go_nogo' and metric == 'accuracy'").set_index("variant")
+    for variant, row in means.iterrows():
+        assert f"{variant} {row['mean']:.3f} ± {row['ci95_high'] - row['mean']:.3f} " in text
+    for statement in CLAIMS.statements.values():
+        assert f" {statement} " in text
     assert "holds +0.250 +0.100 to +0.400 < 0.001 3" in text
     assert "undecided +0.250 – – 3" in text
+
+
+def test_the_page_says_where_the_numbers_come_from(study, report):
+    text = Words(report.read_text()).text
+    settings = study.study.settings()
+    for value in (*settings["connectomes"].values(), torch.__version__, f"graphcortex resume {study.folder}"):
+        assert value in text
+    assert (
+        "graphcortex study --tasks go_nogo one_choice_inference --variants 'W*D*C' W" not in text
+    )  # its protocol is changed
+    assert "its protocol published is changed in num_train, num_test, batch_size, num_nulls" in text
+    total = pd.read_csv(study.folder / "times.csv").filter(like="seconds_").to_numpy().sum()
+    assert f"computing, all runs of the folder {total:.3g} s" in text
+
+
+def test_the_command_makes_the_same_study(tmp_path):
+    made = MadeStudy(
+        tmp_path, protocols=("corrected",), variants=("W*[no-diagonal]D*C", "W"), recurrences=("nonnegative",)
+    )
+    page = Words(write_report(made, formats=()).read_text()).text
+    command = re.search(r"graphcortex (study .*?--out results/again)", page)[1]
+    tyro = pytest.importorskip("tyro")
+    config = tyro.cli(StudyCommand, args=shlex.split(command)[1:])
+    again = config.study()
+    for name in ("variants", "tasks", "seeds", "protocols", "recurrence"):
+        assert list(getattr(again, name)) == list(getattr(made.study, name)), name
+    assert dict(again.protocols) == dict(made.study.protocols)
+
+
+def test_claims_are_judged_by_the_runs_where_none_are_given(study, tmp_path):
+    text = Words(write_report(study, tmp_path / "page.html", formats=()).read_text()).text
+    for name, statement in evaluate_claims(study.runs).statements.items():
+        assert f" {statement} " in text, name
+    assert text.count("undecided") > 2
+
+
+def test_runs_that_failed_are_listed_with_their_traceback(tmp_path):
+    failed = Failure(
+        RunKey("go_nogo", "W", seed=2), "ValueError: <b>broken</b>", "Traceback (most recent call last):\n  <module>"
+    )
+    text = Words(write_report(MadeStudy(tmp_path, failures=(failed,)), formats=()).read_text()).text
+    assert f"{failed.key} ValueError: <b>broken</b> Traceback (most recent call last): <module>" in text
+    assert " 1 failed " in text or "failed 1" in text
+
+
+def test_a_study_without_a_finished_run_says_so(tmp_path):
+    config = SmallConfig(out=tmp_path / "out", variants=("W",), tasks=("go_nogo",), seeds=1)
+    empty = config.study()
+    Store(config.out, empty.settings(), study=empty._asked(True)).save_connectomes(empty.connectomes)
+    text = Words(write_report(load_results(config.out)).read_text()).text
+    assert "A study without a finished run" in text
+    assert "No run was finished" in text
+
+
+def test_weights_that_were_not_kept_are_no_graph(tmp_path):
+    config = SmallConfig(out=tmp_path / "out", variants=("W",), tasks=("go_nogo",), seeds=1, keep_weights=False)
+    text = Words(write_report(run_study(config, progress=False), formats=()).read_text()).text
+    assert "What 1 of 1 runs learned is not shown" in text
 
 
 def test_the_small_charts_stand_where_the_numbers_are(study, report):
@@ -109,17 +167,15 @@ def test_headings_are_in_order_and_tables_have_them(report):
 def test_tables_beside_it_hold_the_numbers(study, report):
     folder = report.with_suffix("")
     runs = pd.read_csv(folder / "runs.csv", float_precision="round_trip")
-    wanted = study.runs.assign(variant=study.runs["variant"].astype(str)).reset_index(drop=True)
-    wanted = wanted.astype({"diverged_epoch": float})
-    pd.testing.assert_frame_equal(runs[list(wanted)], wanted, check_dtype=False)
-    assert pd.read_csv(folder / "claims.csv")["statement"].tolist() == CLAIMS["statement"].tolist()
+    pd.testing.assert_frame_equal(runs, study.runs, check_dtype=False)
+    assert pd.read_csv(folder / "claims.csv")["statement"].tolist() == list(CLAIMS.statements.values())
     groups = sorted(path.name for path in folder.iterdir() if path.is_dir())
     assert groups == ["synthetic-published-free-go_nogo", "synthetic-published-free-one_choice_inference"]
     names = {f"{stem}{suffix}" for stem in ("learning-curves", "metrics", "effects") for suffix in (".png", ".csv")}
     names |= {f"{v}-{kind}{s}" for v in ("WstarDstarC", "W") for kind in ("space", "matrix") for s in (".png", ".csv")}
     assert {path.name for path in (folder / groups[0]).iterdir()} == names
     edges = pd.read_csv(folder / groups[0] / "W-space.csv", float_precision="round_trip")
-    key = next(key for key in study.config.run_keys() if str(key.variant) == "W")
+    key = next(key for key in study.keys if str(key.variant) == "W")
     weight = study.learned_graph(key).edge_weight.numpy().reshape(12, 12)
     np.testing.assert_array_equal(weight[edges["source"], edges["target"]], edges["weight"].to_numpy(dtype=np.float32))
     assert (edges["weight"].abs().diff().dropna() <= 0).all()
@@ -159,7 +215,7 @@ def test_runs_that_diverged_are_listed_with_their_epoch_and_are_no_mean(tmp_path
     for variant in study.variants:
         assert f"{variant} Go/NoGo free synthetic published 1 2" in text
         kept = study.runs.query("variant == @variant and seed != 1")["accuracy"].mean()
-        assert f"{variant} {kept:.3f} ±" in text
+        assert f" {variant} {kept:.3f} ±" in text
 
 
 def test_a_large_study_stays_small(tmp_path):
@@ -167,7 +223,6 @@ def test_a_large_study_stays_small(tmp_path):
     study = MadeStudy(
         tmp_path, variants=variants, tasks=("go_nogo", "one_choice_inference", "perceptual_decision"), seeds=20
     )
-    study.runs = pd.concat([study.runs, study.runs.assign(recurrence="nonnegative")], ignore_index=True)
     page = write_report(study, formats=())
     assert page.stat().st_size < LARGEST * 0.6
 
@@ -176,9 +231,7 @@ def test_what_data_say_is_text_and_never_a_tag(tmp_path):
     study = MadeStudy(tmp_path)
     evil = "</script><script>alert('evil')</script>&<b>"
     study.runs.loc[study.runs["variant"] == "W*D*C", ["variant", "diverged_epoch"]] = [evil, 2.0]
-    page = write_report(
-        study, claims=CLAIMS.assign(statement=evil, reason=evil), reference=evil, formats=()
-    ).read_text()
+    page = write_report(study, claims=evil_claims(evil), reference=evil, formats=()).read_text()
     assert "<script>alert" not in page
     assert evil in Words(page).text
     assert drawn(page)["axes"]["variant"][0] == evil

@@ -27,8 +27,8 @@
     font: { family: "inherit", size: 13, color: "var(--ink-2)" },
     hoverlabel: { bgcolor: "var(--paper)", bordercolor: "var(--rule)", font: { color: "var(--ink)" } },
   });
-  const below = { orientation: "h", x: 0, y: -0.02, yanchor: "top", font: { color: "var(--ink)" } };
-  const beside = { x: 1.02, y: 1, font: { color: "var(--ink)" } };
+  const below = { orientation: "h", tracegroupgap: 0, x: 0, y: -0.02, yanchor: "top", font: { color: "var(--ink)" } };
+  const beside = { tracegroupgap: 0, x: 1.02, y: 1, font: { color: "var(--ink)" } };
 
   function flat(spec) {
     const layout = Object.assign({}, spec.layout, { dragmode: drag() });
@@ -36,7 +36,9 @@
       /* On a phone the names stand below the axes, one or two to a line, in a space of their own. */
       const axes = narrow() ? 300 : 400;
       layout.height = narrow() ? axes + 22 * spec.legend : Math.max(axes, 60 + 22 * spec.legend);
-      layout.legend = narrow() ? Object.assign({}, below, { y: -56 / (axes - 56) }) : beside;
+      layout.legend = narrow() ? Object.assign({}, below, { y: -56 / (axes - 56) }) : Object.assign({}, beside, { x: 1.13 });
+      /* Names of levels stand beside the axes where there is room, and cover no line. */
+      if (!narrow()) layout.annotations = layout.annotations.map((name) => Object.assign({}, name, { x: 1.005, xanchor: "left", yanchor: "middle" }));
     }
     return { data: spec.data, layout: layout };
   }
@@ -59,7 +61,7 @@
     for (const line of [...lines.values()].sort((a, b) => a.width - b.width)) {
       data.push({
         type: "scatter3d", mode: "lines", x: line.x, y: line.y, z: line.z, hoverinfo: "skip", showlegend: false,
-        opacity: line.colour < 0 ? 0.3 : 0.6, line: { color: tint(line.colour), width: [1.2, 2.2, 4][line.width] },
+        opacity: line.colour < 0 ? 0.3 : 0.6, line: { color: tint(line.colour), width: [1.2, 2.2, 4][line.width] * (narrow() ? 0.6 : 1) },
       });
     }
     const modules = [...new Set(spec.neurons)].sort((a, b) => (a < 0) - (b < 0) || a - b);
@@ -77,7 +79,7 @@
       title: { text: title }, gridcolor: "var(--grid)", zeroline: false, showbackground: false, color: "var(--ink-2)", nticks: 5,
       tickfont: { size: 11 },
     }, more);
-    const layout = Object.assign(looks(narrow() ? 430 : 560), {
+    const layout = Object.assign(looks(narrow() ? 380 : 560), {
       margin: { l: 0, r: 0, t: 30, b: 0 },
       title: { text: [spec.title, spec.note].filter(Boolean).join(", "), x: 0, xanchor: "left", font: { size: 14, color: "var(--ink)" } },
       legend: Object.assign({ itemsizing: "constant" }, narrow() ? below : beside, narrow() ? {} : { x: 1 }),
