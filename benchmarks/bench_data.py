@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import statistics
 import subprocess
@@ -23,7 +24,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from environment import save
+from environment import RESULTS, save
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -193,6 +194,9 @@ def main() -> None:
     )
     options = parser.parse_args()
     rows = [row for case in options.cases for row in CASES[case](options)]
+    path = RESULTS / "bench_data.json"
+    kept = json.loads(path.read_text())["rows"] if path.is_file() else []
+    rows = [row for row in kept if row["case"] not in options.cases] + rows  # what was not measured now stays
     print(f"written to {save('bench_data', rows)}")
 
 
