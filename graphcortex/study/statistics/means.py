@@ -30,13 +30,13 @@ def mean_interval(
 
     Args:
         values: Values, such as accuracies, shape ``(n,)``. NaN marks a run without a value.
-        bounds: The least and the greatest value there can be; None for values without bounds.
+        bounds: The least and the greatest value there can be, infinite where there is none; None for values without bounds.
         level: Confidence.
         resamples: Resamples of the bootstrap.
         rng: A generator, or an int seed.
 
     Returns:
-        The mean and its interval. Without bounds, equal values give no interval.
+        The mean and its interval. Without two finite bounds, equal values give no interval.
 
     Raises:
         ValueError: If the values are no numbers in one dimension or leave the bounds, or an option is out of range.
@@ -105,7 +105,7 @@ def _mean(
     if interval is not None:
         interval = (max(low, interval[0]), min(high, interval[1]))
         return Statistic(value=value, interval=interval, method="BCa", **told)
-    if bounds is None:
+    if math.isinf(low) or math.isinf(high):
         return Statistic(
             value=value, reason="all values are equal: without bounds, nothing says how others lie", **told
         )
