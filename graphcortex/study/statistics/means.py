@@ -97,7 +97,7 @@ def _mean(
 ) -> Statistic:
     low, high = check_bounds(bounds, sample, argument)
     n = len(sample)
-    told = {"name": name, "level": check_level(level), "n": n, "dropped": dropped}
+    told: dict[str, Any] = {"name": name, "level": check_level(level), "n": n, "dropped": dropped}
     if n == 0:
         return Statistic(value=math.nan, reason="no values are left", **told)
     value = float(sample.mean())
