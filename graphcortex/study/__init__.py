@@ -5,7 +5,7 @@ from graphcortex.study.checkpoint import Checkpoint, CheckpointError
 from graphcortex.study.claims import CLAIMS, Claim, evaluate_claims
 from graphcortex.study.claims_table import ClaimsTable, Finding
 from graphcortex.study.config import StudyConfig, run_study
-from graphcortex.study.engines import Dask, Engine, EngineError, InProcess, Processes
+from graphcortex.study.engines import Dask, Engine, EngineError, Ensembles, InProcess, Processes
 from graphcortex.study.ensemble import group_keys, run_ensemble
 from graphcortex.study.failure import Failure
 from graphcortex.study.key import RECURRENCE, RunKey
@@ -37,6 +37,7 @@ __all__ = [
     "Dask",
     "Engine",
     "EngineError",
+    "Ensembles",
     "Failure",
     "Finding",
     "InProcess",

@@ -16,6 +16,21 @@ from graphcortex.study.protocol import Protocol
 from graphcortex.study.run import RunResult, finish_run, start_run, train_runs
 from graphcortex.tasks import Task
 
+_FASTER_BELOW = 100
+"""Neurons below which a CPU trains seeds faster side by side than one after the other, as benchmarks/bench_study.py measured on one
+thread: 1.3 times for 42 neurons and 4 seeds or more, where calls take more time than products; 1.0 to 1.1 for 126, and nothing for
+312."""
+
+
+def worthwhile(num_nodes: int, device: torch.device | str) -> bool:
+    """Say whether seeds train faster side by side than one after the other: on a GPU always, on a CPU where networks are small.
+
+    Example:
+        >>> worthwhile(42, "cpu"), worthwhile(312, "cpu"), worthwhile(312, "cuda")
+        (True, False, True)
+    """
+    return torch.device(device).type == "cuda" or num_nodes < _FASTER_BELOW
+
 
 def group_keys(keys: Iterable[RunKey], size: int) -> list[list[RunKey]]:
     """Part runs into groups that differ in the seed alone, of at most ``size``; each is fit for :func:`run_ensemble`.
@@ -59,7 +74,7 @@ def run_ensemble(
     """Train several seeds of one design side by side, and measure each: what :func:`run_one` gives for each, to rounding.
 
     Every member has its own draws, noise, trials, optimiser, clipping and early stopping; one that diverges or has nothing left to
-    train leaves the others as they are. The seconds of a member are its share.
+    train leaves the others as they are. The seconds of a member are its share. :func:`worthwhile` says where this is faster.
 
     Args:
         connectome: The neurons.

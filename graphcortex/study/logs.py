@@ -92,12 +92,12 @@ class TensorBoardLog:
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
         self._writers: dict[RunKey, Any] = {}
-        require("tensorboard", "study", "A log for TensorBoard")
+        require("tensorboard", "tensorboard", "A log for TensorBoard")
 
     def __call__(self, key: RunKey, row: dict[str, Any]) -> None:
         """Add the points of one epoch; an epoch that comes again replaces what stood there and after."""
         if key not in self._writers:
-            summary = require("torch.utils.tensorboard", "study", "A log for TensorBoard")
+            summary = require("torch.utils.tensorboard", "tensorboard", "A log for TensorBoard")
             self._writers[key] = summary.SummaryWriter(self.folder / key.slug, purge_step=row["epoch"])
         writer = self._writers[key]
         for name in _ROW[1:]:

@@ -24,6 +24,7 @@ from graphcortex.study.key import RunKey
 from graphcortex.study.logs import Log
 from graphcortex.study.protocol import SMALL_WORLD_NULLS, Protocol
 from graphcortex.study.training import Training, evaluate, run_epoch
+from graphcortex.study.turnover import make_turnover
 from graphcortex.tasks import Task, Trials, get_task
 
 METRICS = ("accuracy", "modularity", "small_worldness", "assortativity", "entropy")
@@ -44,7 +45,8 @@ class RunResult:
         diverged_epoch: First epoch after which the recurrent weights were not finite, or None.
         seconds: Time of each part: ``build``, ``train``, ``evaluate``, ``metrics``.
         history: A row per epoch, see :func:`graphcortex.study.training.train`.
-        weights: Parameters by name, and ``initial_edge_weight``; where not all pairs are connected also ``edge_index``. On the CPU.
+        weights: Parameters by name, and ``initial_edge_weight``; where not all pairs are connected also ``rnn.edge_index`` and
+            ``initial_edge_index``, which differ where edges moved. On the CPU.
     """
 
     key: RunKey
@@ -117,7 +119,7 @@ class Run:
     key: RunKey
     training: Training
     test_trials: Trials
-    initial: torch.Tensor
+    initial: dict[str, torch.Tensor]
     seconds: dict[str, float]
     checkpoint: Checkpoint | None = None
 
@@ -136,7 +138,9 @@ def start_run(
     task = get_task(key.task) if task is None else task
     model = build_network(connectome, key.variant, task, protocol, seed=key.seed).to(device)
     penalties = build_penalties(connectome, key.variant, protocol, seed=key.seed).to(device)
-    initial = model.rnn.edge_weight.detach().cpu().clone()
+    initial = {"initial_edge_weight": model.rnn.edge_weight.detach().cpu().clone()}
+    if not model.rnn.structure.is_dense_view:
+        initial["initial_edge_index"] = model.rnn.edge_index.cpu().clone()
     test_trials = draw_trials(task, key, protocol, "test", device=device)
     training = Training(
         model,
@@ -146,6 +150,7 @@ def start_run(
         protocol,
         rng=derive_seed("noise", key.seed),
         nonnegative=key.recurrence == "nonnegative",
+        turnover=make_turnover(connectome, key, protocol, model.rnn, penalties),
     )
     run = Run(key, training, test_trials, initial, {"build": time.perf_counter() - start, "evaluate": 0.0})
     if checkpoint is not None:
@@ -217,7 +222,7 @@ def finish_run(connectome: Connectome, run: Run) -> RunResult:
         rng=0,
     )
     if not model.rnn.structure.is_dense_view:
-        weights["edge_index"] = model.rnn.edge_index.cpu()
+        weights["rnn.edge_index"] = model.rnn.edge_index.cpu()
     return RunResult(
         key=key,
         metrics={"accuracy": accuracy, **learned.values()},
@@ -232,7 +237,7 @@ def finish_run(connectome: Connectome, run: Run) -> RunResult:
             "metrics": time.perf_counter() - evaluated,
         },
         history=pd.DataFrame(training.history),
-        weights={**weights, "initial_edge_weight": run.initial},
+        weights={**weights, **run.initial},
     )
 
 

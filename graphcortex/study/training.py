@@ -18,6 +18,7 @@ from graphcortex._typing import RandomSource
 from graphcortex.nn import Ensemble, TaskClassifier, project_nonnegative
 from graphcortex.study.optimizers import make_optimizer, scheduled_rate
 from graphcortex.study.protocol import Protocol
+from graphcortex.study.turnover import EdgeTurnover
 from graphcortex.tasks import Trials
 
 _HALF = {"bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -39,6 +40,8 @@ class Training:
         protocol: Batch size, epochs, optimiser, schedule, clipping, precision, patience, and which weights are reported.
         rng: Generator or seed of the noise.
         nonnegative: Keep the recurrent weights at or above 0.
+        turnover: What drops and grows edges before each epoch but the first, so that each epoch is evaluated with the edges that it
+            learned; none does if None.
 
     Attributes:
         history: A row per epoch, see :func:`train`.
@@ -58,10 +61,12 @@ class Training:
         *,
         rng: RandomSource,
         nonnegative: bool = False,
+        turnover: EdgeTurnover | None = None,
     ):
         self.model, self.penalties = model, list(penalties)
         self.train_trials, self.validation_trials = train_trials, validation_trials
         self.protocol, self.nonnegative = protocol, nonnegative
+        self.turnover = turnover
         self.device = train_trials.inputs.device
         if protocol.autocast == "float16" and self.device.type != "cuda":
             raise ValueError(f"autocast must be none or bfloat16 on {self.device}: float16 needs a GPU; got 'float16'.")
@@ -105,6 +110,8 @@ class Training:
     def take_reported_weights(self) -> None:
         """Put the weights of the reported epoch into the network."""
         if self.reported_epoch != len(self.history):
+            if self.turnover is not None:
+                self.model.rnn.set_edges(self._best["rnn.edge_index"])
             for name, value in self.model.named_parameters():
                 value.copy_(self._best[name])
 
@@ -114,6 +121,7 @@ class Training:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": None if self._scaler is None else self._scaler.state_dict(),
+            "turnover": None if self.turnover is None else self.turnover.state(),
             "generators": [generator.get_state() for generator in self._generators()],
             "history": self.history,
             "best": {"epoch": self.best_epoch, "loss": self._best_loss, "weights": self._best},
@@ -125,6 +133,8 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
         if self._scaler is not None:
             self._scaler.load_state_dict(state["scaler"])
+        if self.turnover is not None:
+            self.turnover.restore(state["turnover"])
         for generator, known in zip(self._generators(), state["generators"], strict=True):
             generator.set_state(known.cpu())
         self.history = list(state["history"])
@@ -133,12 +143,15 @@ class Training:
 
     def _generators(self) -> list[torch.Generator]:
         of_penalties = (getattr(penalty, "rng", None) for penalty in self.penalties)
-        return [self.generator, *(rng for rng in of_penalties if isinstance(rng, torch.Generator))]
+        own = [self.generator] if self.turnover is None else [self.generator, self.turnover.generator]
+        return [*own, *(rng for rng in of_penalties if isinstance(rng, torch.Generator))]
 
     # --- one step
 
     def _begin_epoch(self) -> None:
         self.model.train()
+        if self.turnover is not None and self.history and self.diverged_epoch is None:
+            self.turnover.step(self.optimizer)
         for group in self.optimizer.param_groups:
             group["lr"] = scheduled_rate(self.protocol, len(self.history) + 1)
         self._losses: list[torch.Tensor] = []
@@ -185,6 +198,8 @@ class Training:
             self.best_epoch, self._best_loss = row["epoch"], loss
             if self.protocol.reported_accuracy == "test":
                 self._best = {name: value.detach().clone() for name, value in self.model.named_parameters()}
+                if self.turnover is not None:
+                    self._best["rnn.edge_index"] = self.model.rnn.edge_index.clone()
         return row
 
 

@@ -10,7 +10,7 @@ import torch
 from graphcortex._random import derive_seed
 from graphcortex.kernels import complete_edge_index
 from graphcortex.metrics import learned_graph_metrics
-from graphcortex.study import METRICS, Protocol, RunKey, RunResult, Variant, initial_weights, run_one
+from graphcortex.study import METRICS, Protocol, RunKey, RunResult, Variant, evaluate, initial_weights, run_one
 from graphcortex.study import run as module
 from graphcortex.tasks import Trials, get_task
 from tests.study._small import SHORT, connectome
@@ -260,3 +260,89 @@ def test_a_run_on_a_task_of_neurogym():
     one, again = (run_one(GRAPH, key, SHORT) for _ in range(2))
     assert same(one, again)
     assert 0 <= one.accuracy <= 1
+
+
+# --- what the protocol says of trials and of what is reported
+
+
+CORRECTED = replace(SHORT, trials="per-seed", num_validation=40, reported_accuracy="test", epochs=6, learning_rate=0.05)
+
+
+def test_the_test_accuracy_of_the_best_epoch_is_reported():
+    """Trained epoch by epoch here, and evaluated on trials that the run must have drawn."""
+    key = RunKey("perceptual_decision", "W", seed=4)
+    result = run_one(GRAPH, key, CORRECTED)
+    best = int(result.history["val_loss"].argmin()) + 1
+    assert best < 6, "the best epoch must be told from the last"
+    assert result.best_epoch == best
+    until_best = module.start_run(GRAPH, key, replace(CORRECTED, epochs=best))
+    module.train_runs([until_best])
+    model = until_best.training.model
+    assert torch.equal(result.weights["rnn.edge_weight"], model.rnn.edge_weight.detach())
+    test, validation = (drawn(key, CORRECTED, split) for split in ("test", "validation"))
+    assert len(validation) == 40
+    assert result.accuracy == result.accuracies["test"] == evaluate(model, test)[1]
+    assert result.accuracies["validation"] == evaluate(model, validation)[1]
+    assert result.accuracies["validation"] == result.history["val_accuracy"].iloc[best - 1]
+    assert result.accuracies["train"] == result.history["accuracy"].iloc[best - 1]
+    assert result.row()["accuracy"] == result.row()["test_accuracy"]
+
+
+def test_training_accuracy_goes_with_test_trials_of_the_last_epoch():
+    key = RunKey("perceptual_decision", "W", seed=4)
+    result = run_one(GRAPH, key, replace(CORRECTED, reported_accuracy="training"))
+    assert result.accuracy == result.accuracies["train"] == result.history["accuracy"].iloc[-1]
+    model = module.start_run(GRAPH, key, CORRECTED).training.model
+    model.load_state_dict({**model.state_dict(), **{n: w for n, w in result.weights.items() if "initial" not in n}})
+    assert result.accuracies["test"] == evaluate(model, drawn(key, CORRECTED, "test"))[1]
+
+
+@pytest.mark.parametrize("reported", ["training", "test"])
+def test_a_run_that_diverges_is_missing_or_at_chance(reported):
+    key, protocol = RunKey("go_nogo", "W"), replace(SHORT, learning_rate=1e30, epochs=6, reported_accuracy=reported)
+    chance = run_one(GRAPH, key, protocol)
+    split = "train" if reported == "training" else "test"
+    assert chance.accuracy == float((drawn(key, protocol, split).targets == 0).double().mean())
+    assert "accuracy" not in chance.reasons
+    missing = run_one(GRAPH, key, replace(protocol, diverged_accuracy="missing"))
+    assert math.isnan(missing.accuracy)
+    assert missing.reasons["accuracy"] == "the run diverged in epoch 1"
+    assert (missing.diverged_epoch, missing.best_epoch, missing.row()["best_epoch"]) == (1, None, None)
+    assert missing.accuracies == chance.accuracies
+    healthy = run_one(GRAPH, key, replace(SHORT, diverged_accuracy="missing"))
+    assert not math.isnan(healthy.accuracy)
+
+
+class Unhashable:
+    """A task that only does what a task must."""
+
+    name, num_steps, input_size, num_classes, chance, floor, ceiling = "mine", 3, 2, 3, 1 / 3, 1 / 3, 1.0
+    __hash__ = None
+
+    def sample(self, num_trials, *, rng, device="cpu", dtype=torch.float32):
+        generator = torch.Generator(device).manual_seed(rng)
+        targets = torch.randint(3, (num_trials,), generator=generator)
+        inputs = torch.randn(3, num_trials, 2, generator=generator, dtype=dtype)
+        return Trials(inputs, targets)
+
+
+def test_any_object_that_is_a_task_can_be_learned():
+    key = RunKey("mine", "W")
+    result = run_one(GRAPH, key, SHORT, task=Unhashable())
+    assert result.weights["readout.bias"].shape == (3,)
+    assert same(result, run_one(GRAPH, key, SHORT, task=Unhashable()))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"trials": "per-seed"}, {"num_validation": 16, "reported_accuracy": "test"}, {"optimizer": "rmsprop"},
+        {"weight_decay": 0.1}, {"schedule": "step"}, {"clip_norm": 1e-3}, {"autocast": "bfloat16"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_each_choice_of_the_protocol_about_training_counts(change):
+    key = RunKey("perceptual_decision", "W", seed=4)
+    base = replace(SHORT, epochs=6, learning_rate=0.05)
+    one, other = (run_one(GRAPH, key, protocol) for protocol in (base, replace(base, **change)))
+    assert not torch.equal(one.weights["rnn.edge_weight"], other.weights["rnn.edge_weight"])

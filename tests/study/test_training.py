@@ -316,7 +316,7 @@ def test_patience_does_not_cut_off_a_training_that_gets_better():
 
 def test_the_best_epoch_is_reported_where_the_protocol_says_so():
     """The weights of every epoch are kept here; those of the best must come back to the last bit."""
-    change = {"learning_rate": 0.1, "reported_accuracy": "test"}
+    change = {"learning_rate": 0.3, "reported_accuracy": "test"}
     model = network()
     training = Training(model, [], trials(32, 1), trials(24, 2), replace(SHORT, epochs=12, **change), rng=0)
     seen = []
@@ -332,7 +332,7 @@ def test_the_best_epoch_is_reported_where_the_protocol_says_so():
         training.history[best]["val_loss"],
         training.history[best]["val_accuracy"],
     )
-    published, last = trained({"learning_rate": 0.1}, epochs=12)
+    published, last = trained({"learning_rate": 0.3}, epochs=12)
     published.take_reported_weights()
     assert published.reported_epoch == 12
     assert all(torch.equal(value, seen[-1][name]) for name, value in parameters(last).items())
