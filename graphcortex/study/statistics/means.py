@@ -36,7 +36,7 @@ def mean_interval(
         rng: A generator, or an int seed.
 
     Returns:
-        The mean and its interval. Without two finite bounds, equal values give no interval.
+        The mean and its interval. Equal values give none without bounds, and with one bound an interval that is open to the other side.
 
     Raises:
         ValueError: If the values are no numbers in one dimension or leave the bounds, or an option is out of range.
@@ -105,7 +105,7 @@ def _mean(
     if interval is not None:
         interval = (max(low, interval[0]), min(high, interval[1]))
         return Statistic(value=value, interval=interval, method="BCa", **told)
-    if math.isinf(low) or math.isinf(high):
+    if math.isinf(low) and math.isinf(high):
         return Statistic(
             value=value, reason="all values are equal: without bounds, nothing says how others lie", **told
         )
