@@ -36,7 +36,7 @@ def mean_interval(
         rng: A generator, or an int seed.
 
     Returns:
-        The mean and its interval. Equal values give none without bounds, and with one bound an interval that is open to the other side.
+        The mean and its interval. Equal values give none without bounds, and with one bound an interval open to the other side.
 
     Raises:
         ValueError: If the values are no numbers in one dimension or leave the bounds, or an option is out of range.
