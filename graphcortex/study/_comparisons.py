@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,7 +51,7 @@ def largest_gain(runs: pd.DataFrame, effects: Effects, floors: Mapping[str, floa
         "D*": _twins(wide, "distance", "D*", "D"),
         "C": _twins(wide, "communicability", "C", None) + _twins(wide, "communicability", "C*", None),
     }
-    told = {"metric": "accuracy", "expected": "greater", "smallest_effect": effects["accuracy"]}
+    told: dict[str, Any] = {"metric": "accuracy", "expected": "greater", "smallest_effect": effects["accuracy"]}
     absent = [factor for factor, pairs in gains.items() if not pairs]
     if absent:
         missing = f"no two variants with runs differ in {absent[0]} alone"
@@ -95,7 +96,7 @@ def positive_only(runs: pd.DataFrame, effects: Effects, floors: Mapping[str, flo
     positive, free = (_wide(arm, "accuracy") for arm in arms.values())
     every = arms["nonnegative"]
     diverged = every["accuracy"].isna() | (every["diverged_epoch"].notna() if "diverged_epoch" in every else False)
-    told = {"metric": "accuracy", "smallest_effect": effects["accuracy"], "bounds": (-1.0, 1.0)}
+    told: dict[str, Any] = {"metric": "accuracy", "smallest_effect": effects["accuracy"], "bounds": (-1.0, 1.0)}
     names = [name for name in positive.columns if _plain(name) and Variant.parse(name).weights == "W*"]
     if not names:
         missing = "no variant of W* has runs with non-negative recurrence"
@@ -150,7 +151,7 @@ def _twins(wide: pd.DataFrame, factor: str, high: str, low: str | None) -> list[
 def _between(
     wide: pd.DataFrame, pairs: list[tuple[str, str]], metric: str, expected: str, effects: Effects, what: str
 ) -> list[Comparison]:
-    told = {"metric": metric, "expected": expected, "smallest_effect": effects[metric]}
+    told: dict[str, Any] = {"metric": metric, "expected": expected, "smallest_effect": effects[metric]}
     if not pairs:
         return [
             Comparison(f"{metric}", differences=np.empty(0), missing=f"no two variants with runs differ {what}", **told)

@@ -54,6 +54,12 @@ class Evidence:
     p_for: float
     p_against: float
 
+    @property
+    def n(self) -> int:
+        """Pairs that entered."""
+        assert isinstance(self.effect.n, int)  # one sample, of differences
+        return self.effect.n
+
 
 def gather(comparison: Comparison, rules: Rules, seed: int) -> Evidence:
     """Test a comparison for what is expected and for its opposite."""
@@ -95,7 +101,7 @@ def decide(
     comparison, effect = evidence.comparison, evidence.effect
     if comparison.missing:
         return UNDECIDED, None, f"{comparison.missing}."
-    n, total = int(effect.n), int(effect.n) + effect.dropped
+    n, total = evidence.n, evidence.n + effect.dropped
     margin, value = comparison.smallest_effect, effect.value
     if n == 0:
         return UNDECIDED, None, f"none of {total} pairs is left: in each, a run diverged or has no value."
@@ -135,7 +141,7 @@ def seeds_to_decide(evidence: Evidence, family: int, rules: Rules) -> int | None
     more than 100,000.
     """
     comparison, effect, alpha = evidence.comparison, evidence.effect, rules.alpha / max(1, family)
-    n, margin = int(effect.n), comparison.smallest_effect
+    n, margin = evidence.n, comparison.smallest_effect
     if comparison.expected == "rare":
         # Without a single divergence, n runs show that it is rare if (1 - margin)^n is at most alpha.
         return max(n + 1, math.ceil(math.log(alpha) / math.log1p(-margin)))
@@ -159,7 +165,7 @@ def seeds_to_decide(evidence: Evidence, family: int, rules: Rules) -> int | None
 
 
 def _with_losses(pairs: int, evidence: Evidence) -> int:
-    n, dropped = int(evidence.effect.n), evidence.effect.dropped
+    n, dropped = evidence.n, evidence.effect.dropped
     return math.ceil(pairs * (n + dropped) / n)
 
 

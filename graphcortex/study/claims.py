@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any
 
 import pandas as pd
 
@@ -157,7 +158,7 @@ def evaluate_claims(
 
 def _judge(claim: Claim, runs: pd.DataFrame, floors: Mapping[str, float], rules: Rules, seed: int) -> list[Finding]:
     """Return the findings on a claim under one protocol, the family over which its p-values are corrected."""
-    groups: list[tuple[dict[str, str], list[Evidence]]] = []
+    groups: list[tuple[dict[str, Any], list[Evidence]]] = []
     for where, part in groups_of(runs, [column for column in claim.by if column in runs.columns]):
         place = {column: str(where.get(column, "" if column in claim.by else "both")) for column in _WHERE}
         found = [
@@ -176,7 +177,7 @@ def _judge(claim: Claim, runs: pd.DataFrame, floors: Mapping[str, float], rules:
 
 
 def _finding(
-    claim: Claim, place: dict[str, str], e: Evidence, p_for: float, p_against: float, family: int, rules: Rules
+    claim: Claim, place: dict[str, Any], e: Evidence, p_for: float, p_against: float, family: int, rules: Rules
 ) -> Finding:
     verdict, needed, reason = decide(e, p_for, p_against, family, rules)
     return Finding(
@@ -192,7 +193,7 @@ def _finding(
         high=e.effect.interval[1],
         p=p_for,
         p_against=p_against,
-        n=int(e.effect.n),
+        n=e.n,
         dropped=e.effect.dropped,
         seeds_needed=needed,
         reason=reason,

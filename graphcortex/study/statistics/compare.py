@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -141,7 +142,7 @@ def _compared(
     first, second = wide[a].to_numpy(), wide[b].to_numpy()
     both = ~np.isnan(first) & ~np.isnan(second)
     bounds = (-1.0, 1.0) if metric in FRACTIONS else None
-    options = {"level": level, "resamples": resamples, "rng": seed}
+    options: dict[str, Any] = {"level": level, "resamples": resamples, "rng": seed}
     if test == "sign_flip":
         tested = sign_flip_test(first, second, resamples=resamples, rng=seed)
     else:

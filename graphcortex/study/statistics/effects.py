@@ -49,7 +49,7 @@ def cliffs_delta(a: Any, b: Any, *, level: float = 0.95, resamples: int = 4999, 
         return np.sign(x[..., :, None] - y[..., None, :]).mean((-2, -1))
 
     samples, dropped = _two_samples(a, b)
-    told = {"name": "Cliff's delta", "n": tuple(map(len, samples)), "dropped": dropped}
+    told: dict[str, Any] = {"name": "Cliff's delta", "n": tuple(map(len, samples)), "dropped": dropped}
     return _delta(samples, estimate, "unpaired", told, level, resamples, rng)
 
 
@@ -83,7 +83,7 @@ def cliffs_delta_paired(
         Cliff's delta 1 [0.02022, 1] (95%), n = 4, paired, Wilson, all resamples agree
     """
     differences, dropped = as_differences(a, b)
-    told = {"name": "Cliff's delta", "n": len(differences), "dropped": dropped}
+    told: dict[str, Any] = {"name": "Cliff's delta", "n": len(differences), "dropped": dropped}
     return _delta((differences,), lambda d: np.sign(d).mean(-1), "paired", told, level, resamples, rng)
 
 
@@ -121,7 +121,7 @@ def hodges_lehmann(a: Any, b: Any, *, level: float = 0.95, resamples: int = 4999
 
     samples, dropped = _two_samples(a, b)
     n, m = map(len, samples)
-    told = {"name": "shift", "n": (n, m), "dropped": dropped}
+    told: dict[str, Any] = {"name": "shift", "n": (n, m), "dropped": dropped}
     can_reject = min(n, m) > 0 and 2 / math.comb(n + m, n) <= 1 - check_level(level)
     return _shift(samples, estimate, "Hodges-Lehmann", can_reject, told, level, resamples, rng)
 
@@ -163,7 +163,7 @@ def hodges_lehmann_paired(
 
     differences, dropped = as_differences(a, b)
     n = len(differences)
-    told = {"name": "shift", "n": n, "dropped": dropped}
+    told: dict[str, Any] = {"name": "shift", "n": n, "dropped": dropped}
     can_reject = n > 0 and 2.0 ** (1 - n) <= 1 - check_level(level)
     return _shift((differences,), estimate, "Hodges-Lehmann paired", can_reject, told, level, resamples, rng)
 

@@ -119,7 +119,7 @@ def tost_welch(a: Any, b: Any, *, margin: float, alpha: float = 0.05) -> Equival
 def _told(margin: float, alpha: float, method: str, n: int | tuple[int, int], dropped: int) -> dict[str, Any]:
     margin = check_number(margin, "margin", above=0.0)
     level = check_level(1 - 2 * check_number(alpha, "alpha", above=0.0, maximum=0.499))
-    told = {"name": "mean difference", "margin": margin, "alpha": alpha, "level": level}
+    told: dict[str, Any] = {"name": "mean difference", "margin": margin, "alpha": alpha, "level": level}
     return {**told, "method": method, "n": n, "dropped": dropped}
 
 

@@ -30,13 +30,13 @@ def mean_interval(
 
     Args:
         values: Values, such as accuracies, shape ``(n,)``. NaN marks a run without a value.
-        bounds: The least and the greatest value there can be; None for values without bounds.
+        bounds: The least and the greatest value there can be, infinite where there is none; None for values without bounds.
         level: Confidence.
         resamples: Resamples of the bootstrap.
         rng: A generator, or an int seed.
 
     Returns:
-        The mean and its interval. Without bounds, equal values give no interval.
+        The mean and its interval. Equal values give none without bounds, and with one bound an interval open to the other side.
 
     Raises:
         ValueError: If the values are no numbers in one dimension or leave the bounds, or an option is out of range.
@@ -97,7 +97,7 @@ def _mean(
 ) -> Statistic:
     low, high = check_bounds(bounds, sample, argument)
     n = len(sample)
-    told = {"name": name, "level": check_level(level), "n": n, "dropped": dropped}
+    told: dict[str, Any] = {"name": name, "level": check_level(level), "n": n, "dropped": dropped}
     if n == 0:
         return Statistic(value=math.nan, reason="no values are left", **told)
     value = float(sample.mean())
@@ -105,7 +105,7 @@ def _mean(
     if interval is not None:
         interval = (max(low, interval[0]), min(high, interval[1]))
         return Statistic(value=value, interval=interval, method="BCa", **told)
-    if bounds is None:
+    if math.isinf(low) and math.isinf(high):
         return Statistic(
             value=value, reason="all values are equal: without bounds, nothing says how others lie", **told
         )

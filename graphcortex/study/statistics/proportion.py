@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import scipy.stats
 
@@ -39,7 +40,7 @@ def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> Statistic
     if successes > n:
         raise ValueError(f"successes must be at most n, {n}; got {successes}.")
     level = check_level(level)
-    told = {"name": "proportion", "level": level, "n": n, "method": "Wilson"}
+    told: dict[str, Any] = {"name": "proportion", "level": level, "n": n, "method": "Wilson"}
     if n == 0:
         return Statistic(value=math.nan, interval=(0.0, 1.0), reason="no runs", **told)
     p, z = successes / n, scipy.stats.norm.isf((1 - level) / 2)

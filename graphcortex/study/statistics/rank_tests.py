@@ -47,7 +47,7 @@ def mann_whitney(a: Any, b: Any, *, alternative: str = "two-sided", exact_up_to:
         raise ValueError(f"exact_up_to must be at most 100, got {exact_up_to}.")
     (a, dropped_a), (b, dropped_b) = as_sample(a, "a"), as_sample(b, "b")
     n, m = len(a), len(b)
-    told = {"name": "U", "n": (n, m), "dropped": dropped_a + dropped_b}
+    told: dict[str, Any] = {"name": "U", "n": (n, m), "dropped": dropped_a + dropped_b}
     if n == 0 or m == 0:
         return Statistic(value=math.nan, reason="a sample is empty", **told)
     ranks = scipy.stats.rankdata(np.concatenate((a, b)))
@@ -93,7 +93,7 @@ def kruskal_wallis(*groups: Any) -> Statistic:
         raise ValueError(f"groups must be two samples or more, got {len(groups)}.")
     samples, dropped = zip(*(as_sample(group, f"group {i}") for i, group in enumerate(groups)), strict=True)
     sizes = tuple(map(len, samples))
-    told = {"name": "H", "n": sizes, "dropped": sum(dropped)}
+    told: dict[str, Any] = {"name": "H", "n": sizes, "dropped": sum(dropped)}
     if min(sizes) == 0:
         return Statistic(value=math.nan, reason="a sample is empty", **told)
     ranks = scipy.stats.rankdata(np.concatenate(samples))

@@ -23,6 +23,7 @@ def test_the_interval_of_the_sleep_data_as_in_r():
     assert paired.interval == pytest.approx((-2.4598858, -0.7001142), abs=5e-8)
     welch = tost_welch(DRUG_1, DRUG_2, margin=3, alpha=0.025)
     assert welch.interval == pytest.approx((-3.3654832, 0.2054832), abs=5e-8)
+    assert paired.level == pytest.approx(0.95)
     assert paired.equivalent
     assert not welch.equivalent
 

@@ -47,6 +47,13 @@ def test_equal_values_leave_room_for_what_was_not_seen():
     unbounded = mean_interval([3.0] * 20, bounds=None)
     assert math.isnan(unbounded.interval[0])
     assert "without bounds" in unbounded.reason
+    half = mean_interval([3.0] * 20, bounds=(0, math.inf))
+    assert half.interval == (pytest.approx(3 - 3 * q), math.inf)
+
+
+def test_a_bound_on_one_side_is_kept():
+    low, high = mean_interval([0.0, 0.1, 3.0, 0.2], bounds=(0, math.inf)).interval
+    assert 0 <= low < high < math.inf
 
 
 def test_normal_values_have_about_the_interval_of_t():
