@@ -27,7 +27,7 @@ from graphcortex.metrics.random_null import _cached_statistics
 from graphcortex.study import Protocol, RunKey, Variant, initial_weights, run_one
 from graphcortex.study.config import default_data_root
 from graphcortex.study.lengths import edge_lengths
-from graphcortex.study.run import shared_trials
+from graphcortex.study.run import draw_trials
 from graphcortex.study.wiring import anatomical_communicability
 from graphcortex.tasks import get_task
 
@@ -66,7 +66,7 @@ def plain_epoch(connectome: Connectome, key: RunKey, protocol: Protocol) -> floa
     """Train one epoch with ``torch.nn.RNN``, and return the seconds."""
     torch.manual_seed(0)
     task, n = get_task(key.task), connectome.num_neurons
-    trials = shared_trials(key.task, protocol.num_train, protocol.data_seed, "train", "cpu")
+    trials = draw_trials(task, key, protocol, "train", device="cpu")
     rnn = torch.nn.RNN(task.input_size, n, nonlinearity="relu")
     readout = torch.nn.Linear(n, task.num_classes)
     with torch.no_grad():

@@ -101,6 +101,31 @@ class DenseProduct:
         return matrix_to_edges(total, self.structure.edge_index)
 
 
+class StackedProduct:
+    """Matrices ``W[source, target]`` of G networks of one size, shape ``(G, N, N)``; states are ``(G, N, B)``.
+
+    A network whose weights are not finite leaves the numbers of the others alone.
+    """
+
+    def __init__(self, structure: GraphStructure | None, matrices: torch.Tensor):
+        self.matrices = matrices
+
+    def add_propagated(self, drive: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
+        """Add each ``W^T h`` to ``drive`` in place, and return it; both of shape ``(G, N, B)``."""
+        return drive.baddbmm_(self.matrices.transpose(1, 2), h)
+
+    def propagate_back(self, delta: torch.Tensor) -> torch.Tensor:
+        """Return each ``W delta``, the adjoint of the product, shape ``(G, N, B)``."""
+        return torch.bmm(self.matrices, delta)
+
+    def edge_gradient(self, h: Sequence[torch.Tensor], delta: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Return the gradient of the matrices over all steps, shape ``(G, N, N)``."""
+        total = torch.zeros_like(self.matrices, dtype=torch.promote_types(self.matrices.dtype, torch.float32))
+        for at_source, at_target in zip(h, delta, strict=True):
+            total.baddbmm_(at_source.to(total.dtype), at_target.to(total.dtype).transpose(1, 2))
+        return total
+
+
 class CsrProduct:
     """The weights in compressed rows, one copy by target for the product and one by source for its adjoint."""
 

@@ -5,20 +5,26 @@ from __future__ import annotations
 import torch
 
 from graphcortex._typing import EdgeValues
-from graphcortex.kernels.backends import CsrProduct, DenseProduct, reference_propagate, scatter_propagate
+from graphcortex.kernels.backends import (
+    CsrProduct,
+    DenseProduct,
+    StackedProduct,
+    reference_propagate,
+    scatter_propagate,
+)
 from graphcortex.kernels.exchange import Exchange
 from graphcortex.kernels.nonlinearity import Nonlinearity, get_nonlinearity
 from graphcortex.kernels.once import once
 from graphcortex.kernels.structure import GraphStructure
 
-_FUSED = {"dense": DenseProduct, "csr": CsrProduct}
+_FUSED = {"dense": DenseProduct, "csr": CsrProduct, "stacked": StackedProduct}
 _PLAIN = {"reference": reference_propagate, "scatter": scatter_propagate}
 
 
 def recurrent_scan(
     drive: torch.Tensor,
     edge_weight: EdgeValues,
-    structure: GraphStructure,
+    structure: GraphStructure | None,
     h0: torch.Tensor,
     *,
     nonlinearity: str = "relu",
@@ -40,7 +46,9 @@ def recurrent_scan(
         h0: Initial state, shape ``(N, B)``.
         nonlinearity: relu, tanh, softplus or identity.
         alpha: Leak, the step over the time constant, in (0, 1].
-        backend: dense, csr, scatter or reference.
+        backend: dense, csr, scatter or reference; or ``"stacked"``, which runs G networks of N neurons side by side: ``drive`` is
+            ``(T, G, N, B)``, ``h0`` ``(G, N, B)``, ``edge_weight`` holds the matrices ``W[source, target]`` of all,
+            ``(G, N, N)``, and ``structure`` is None.
         return_sequence: Return the states of all steps too, and not only the last.
         exchange: How states reach the neurons of other processes, where the graph is spread over several.
         reuse_drive: The states may be written into the memory of ``drive``, which nobody may need afterwards: not the

@@ -13,12 +13,14 @@ from graphcortex.nn.constraints import (
     learn_gain,
     project_nonnegative,
 )
+from graphcortex.nn.ensemble import Ensemble
 from graphcortex.nn.graph_rnn import GraphRNN
 from graphcortex.nn.partitioned import PartitionedClassifier, PartitionedRNN
 from graphcortex.nn.plasticity import Rewiring, StructuralPlasticity
 
 __all__ = [
     "Dale",
+    "Ensemble",
     "Gain",
     "GraphRNN",
     "NonNegative",

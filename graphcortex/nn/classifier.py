@@ -63,20 +63,22 @@ class TaskClassifier(nn.Module):
         Raises:
             ValueError: If noise is due and ``rng`` is None.
         """
-        if self.training and self.input_noise > 0:
-            if rng is None:
-                raise ValueError(f"rng must be a torch.Generator or a seed, since input_noise is {self.input_noise}.")
-            # One generator for both noises: an int would seed the two alike.
-            rng = as_generator(rng, inputs.device)
-            inputs = (
-                torch.randn(inputs.shape, generator=rng, device=inputs.device, dtype=inputs.dtype)
-                .mul_(self.input_noise)
-                .add_(inputs)
-            )
+        inputs, rng = self._add_noise(inputs, rng)
         last, _ = self.rnn(inputs, return_sequence=False, rng=rng)
         if self.rnn.num_graphs == 1:
             return self.readout(last)
         return torch.stack([readout(part) for readout, part in zip(self.readout, self.rnn.split(last), strict=True)])
+
+    def _add_noise(self, inputs: torch.Tensor, rng: RandomSource | None) -> tuple[torch.Tensor, RandomSource | None]:
+        """Return the inputs with noise, where there is some, and the generator that goes on from there."""
+        if not self.training or self.input_noise == 0:
+            return inputs, rng
+        if rng is None:
+            raise ValueError(f"rng must be a torch.Generator or a seed, since input_noise is {self.input_noise}.")
+        # One generator for both noises: an int would seed the two alike.
+        rng = as_generator(rng, inputs.device)
+        noise = torch.randn(inputs.shape, generator=rng, device=inputs.device, dtype=inputs.dtype)
+        return noise.mul_(self.input_noise).add_(inputs), rng
 
 
 def _readout(size: int, num_classes: int, generator: torch.Generator) -> nn.Linear:

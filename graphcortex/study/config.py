@@ -9,7 +9,7 @@ from typing import Literal
 
 from graphcortex._checks import check_choice, check_count
 from graphcortex.data import Connectome, MicronsFields, SyntheticCortex
-from graphcortex.study.engines import Dask, Engine, InProcess, Processes
+from graphcortex.study.engines import Dask, Engine, Ensembles, InProcess, Processes
 from graphcortex.study.key import RECURRENCE
 from graphcortex.study.protocol import FUNCTIONAL, Protocol
 from graphcortex.study.results import StudyResults
@@ -120,6 +120,8 @@ class StudyConfig:
         """Return where the runs are computed."""
         if self.scheduler is not None:
             return Dask(self.scheduler)
+        if self.workers == 1 and self.device.startswith("cuda"):
+            return Ensembles()
         return InProcess() if self.workers == 1 else Processes(self.workers, threads=self.threads or 1)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import re
 import signal
 import threading
@@ -21,6 +20,7 @@ from graphcortex.data import Connectome
 from graphcortex.study._files import folder_lock
 from graphcortex.study.engines import Engine, InProcess, Runner
 from graphcortex.study.failure import Failure
+from graphcortex.study.fingerprint import fingerprint
 from graphcortex.study.key import RECURRENCE, RunKey
 from graphcortex.study.possible import check_possible
 from graphcortex.study.progress import Progress
@@ -240,16 +240,6 @@ def load_results(folder: str | Path) -> StudyResults:
     study = load_study(folder)
     keys = set(study.keys())
     return collect(study, store, [failure for failure in store.failures() if failure.key in keys], write=False)
-
-
-def fingerprint(connectome: Connectome) -> str:
-    """Return a SHA-256 of everything in a connectome that a run depends on."""
-    digest = hashlib.sha256()
-    neurons = {name: value for name, value in connectome["neuron"].items() if name == "pos" or name.startswith("self_")}
-    for store in (neurons, connectome.synapses, *([connectome.coactivity] if connectome.has_coactivity else [])):
-        for name in sorted(store.keys()):
-            digest.update(name.encode() + store[name].contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def check_device(name: str) -> None:

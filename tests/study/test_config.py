@@ -12,7 +12,7 @@ from graphcortex.data import Connectome
 from graphcortex.study import Protocol, RunKey, StudyConfig, Variant
 from graphcortex.study.config import default_data_root, load_connectome
 from graphcortex.study.engines import Dask, InProcess, Processes
-from graphcortex.study.study import fingerprint
+from graphcortex.study.fingerprint import fingerprint
 from tests.data._tiny_field import write_field
 from tests.study._small import arrays, connectome
 

@@ -4,15 +4,15 @@ import math
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
+from graphcortex._random import derive_seed
 from graphcortex.kernels import complete_edge_index
 from graphcortex.metrics import learned_graph_metrics
-from graphcortex.study import METRICS, RunKey, RunResult, Variant, initial_weights, run_one
+from graphcortex.study import METRICS, Protocol, RunKey, RunResult, Variant, evaluate, initial_weights, run_one
 from graphcortex.study import run as module
-from graphcortex.tasks import get_task
+from graphcortex.tasks import Trials, get_task
 from tests.study._small import SHORT, connectome
 
 GRAPH = connectome(16)
@@ -32,6 +32,10 @@ def same(a: RunResult, b: RunResult) -> bool:
     )
 
 
+def drawn(key: RunKey, protocol: Protocol, split: str = "train") -> Trials:
+    return module.draw_trials(get_task(key.task), key, protocol, split, device="cpu")
+
+
 @pytest.fixture(scope="module")
 def result() -> RunResult:
     return run_one(GRAPH, KEY, SHORT)
@@ -39,7 +43,7 @@ def result() -> RunResult:
 
 def test_a_run_is_a_pure_function_of_its_arguments(result):
     torch.manual_seed(3)
-    module.shared_trials.cache_clear()
+    module._drawn.cache_clear()
     assert same(result, run_one(connectome(16), KEY, SHORT))
     assert same(result, run_one(GRAPH, KEY, SHORT))
 
@@ -83,19 +87,33 @@ def test_each_number_of_the_protocol_counts(result):
 
 
 def test_the_trials_are_shared_by_all_runs():
-    shared = module.shared_trials("go_nogo", 20, 0, "train", "cpu")
-    assert module.shared_trials("go_nogo", 20, 0, "train", "cpu") is shared
-    for other in (("go_nogo", 20, 0, "test"), ("go_nogo", 20, 1, "train")):
-        assert not torch.equal(module.shared_trials(*other, "cpu").targets, shared.targets)
+    shared = drawn(KEY, SHORT)
+    for other in (replace(KEY, seed=7), replace(KEY, variant="W"), replace(KEY, recurrence="nonnegative")):
+        assert drawn(other, SHORT) is shared
+    assert not torch.equal(drawn(KEY, SHORT, "test").targets, shared.targets[:32])
+    assert not torch.equal(drawn(KEY, replace(SHORT, data_seed=1)).targets, shared.targets)
+    assert torch.equal(
+        shared.inputs, get_task("go_nogo").sample(64, rng=derive_seed("trials", "go_nogo", "train", 0)).inputs
+    )
+
+
+def test_trials_per_seed_are_those_of_all_variants_of_the_seed():
+    per_seed = replace(SHORT, trials="per-seed")
+    one = drawn(KEY, per_seed)
+    assert torch.equal(drawn(replace(KEY, variant="W", recurrence="nonnegative"), per_seed).inputs, one.inputs)
+    for other, split in ((replace(KEY, seed=2), "train"), (KEY, "test")):
+        assert not torch.equal(drawn(other, per_seed, split).targets[:32], one.targets[:32])
+    assert not torch.equal(drawn(KEY, replace(per_seed, data_seed=1)).targets, one.targets)
+    assert not torch.equal(drawn(KEY, SHORT).targets, one.targets)
 
 
 def test_training_and_test_trials_are_as_many_as_the_protocol_says(monkeypatch):
     asked = []
-    monkeypatch.setattr(
-        module, "shared_trials", lambda *a: asked.append(a) or get_task(a[0]).sample(a[1], rng=0, device=a[4])
-    )
-    run_one(GRAPH, KEY, SHORT)
-    assert asked == [("go_nogo", 64, 0, "train", "cpu"), ("go_nogo", 32, 0, "test", "cpu")]
+    monkeypatch.setattr(module, "_drawn", lambda *a: asked.append(a[1]) or a[0].sample(a[1], rng=a[2], device=a[3]))
+    run_one(GRAPH, KEY, replace(SHORT, epochs=1))
+    assert sorted(asked) == [32, 64]
+    run_one(GRAPH, KEY, replace(SHORT, epochs=1, num_validation=20))
+    assert sorted(asked[2:]) == [20, 32, 64]
 
 
 def test_what_a_run_holds(result):
@@ -133,21 +151,19 @@ def test_the_metrics_are_those_of_the_learned_weights(result):
 
 def test_a_run_as_a_row(result):
     row = result.row()
-    assert {name: row[name] for name in ("connectome", "protocol", "task", "variant", "recurrence", "seed")} == {
-        "connectome": "synthetic",
-        "protocol": "published",
-        "task": "go_nogo",
-        "variant": "W*D*C*",
-        "recurrence": "free",
-        "seed": 1,
-    }
-    assert row["test_accuracy"] == result.history["val_accuracy"].iloc[-1]
-    assert row["diverged_epoch"] is None
-    assert {name: row[name] for name in METRICS} == result.metrics
-    assert pd.DataFrame([row]).shape == (1, 6 + 5 + 2)
-    assert result.times() == {
-        **result.names(), **{f"seconds_{part}": seconds for part, seconds in result.seconds.items()},
+    assert set(row) == {
+        "connectome", "protocol", "recurrence", "task", "variant", "seed", *METRICS,
+        "train_accuracy", "validation_accuracy", "test_accuracy", "epochs", "best_epoch", "diverged_epoch",
     }  # fmt: skip
+    assert [row[name] for name in list(row)[:6]] == ["synthetic", "published", "free", "go_nogo", "W*D*C*", 1]
+    last = result.history.iloc[-1]
+    assert row["accuracy"] == row["train_accuracy"] == last["accuracy"]
+    assert row["test_accuracy"] == row["validation_accuracy"] == last["val_accuracy"]
+    assert (row["epochs"], row["diverged_epoch"]) == (2, None)
+    assert row["best_epoch"] == result.history["val_loss"].argmin() + 1
+    assert {name: row[name] for name in METRICS} == result.metrics
+    parts = {f"seconds_{part}": seconds for part, seconds in result.seconds.items()}
+    assert result.times() == {**result.names(), **parts}
 
 
 class Mirrored:
@@ -185,7 +201,7 @@ def test_a_run_that_diverges_says_so_and_gives_no_graph():
     assert set(result.reasons) == set(METRICS) - {"accuracy"}
     assert all("diverged" in reason for reason in result.reasons.values())
     assert all(math.isnan(result.metrics[name]) for name in METRICS if name != "accuracy")
-    targets = module.shared_trials("go_nogo", 64, 0, "train", "cpu").targets
+    targets = drawn(RunKey("go_nogo", "W"), SHORT).targets
     assert result.accuracy == float(np.mean(targets.numpy() == 0))
 
 
@@ -244,3 +260,89 @@ def test_a_run_on_a_task_of_neurogym():
     one, again = (run_one(GRAPH, key, SHORT) for _ in range(2))
     assert same(one, again)
     assert 0 <= one.accuracy <= 1
+
+
+# --- what the protocol says of trials and of what is reported
+
+
+CORRECTED = replace(SHORT, trials="per-seed", num_validation=40, reported_accuracy="test", epochs=6, learning_rate=0.05)
+
+
+def test_the_test_accuracy_of_the_best_epoch_is_reported():
+    """Trained epoch by epoch here, and evaluated on trials that the run must have drawn."""
+    key = RunKey("perceptual_decision", "W", seed=4)
+    result = run_one(GRAPH, key, CORRECTED)
+    best = int(result.history["val_loss"].argmin()) + 1
+    assert best < 6, "the best epoch must be told from the last"
+    assert result.best_epoch == best
+    until_best = module.start_run(GRAPH, key, replace(CORRECTED, epochs=best))
+    module.train_runs([until_best])
+    model = until_best.training.model
+    assert torch.equal(result.weights["rnn.edge_weight"], model.rnn.edge_weight.detach())
+    test, validation = (drawn(key, CORRECTED, split) for split in ("test", "validation"))
+    assert len(validation) == 40
+    assert result.accuracy == result.accuracies["test"] == evaluate(model, test)[1]
+    assert result.accuracies["validation"] == evaluate(model, validation)[1]
+    assert result.accuracies["validation"] == result.history["val_accuracy"].iloc[best - 1]
+    assert result.accuracies["train"] == result.history["accuracy"].iloc[best - 1]
+    assert result.row()["accuracy"] == result.row()["test_accuracy"]
+
+
+def test_training_accuracy_goes_with_test_trials_of_the_last_epoch():
+    key = RunKey("perceptual_decision", "W", seed=4)
+    result = run_one(GRAPH, key, replace(CORRECTED, reported_accuracy="training"))
+    assert result.accuracy == result.accuracies["train"] == result.history["accuracy"].iloc[-1]
+    model = module.start_run(GRAPH, key, CORRECTED).training.model
+    model.load_state_dict({**model.state_dict(), **{n: w for n, w in result.weights.items() if "initial" not in n}})
+    assert result.accuracies["test"] == evaluate(model, drawn(key, CORRECTED, "test"))[1]
+
+
+@pytest.mark.parametrize("reported", ["training", "test"])
+def test_a_run_that_diverges_is_missing_or_at_chance(reported):
+    key, protocol = RunKey("go_nogo", "W"), replace(SHORT, learning_rate=1e30, epochs=6, reported_accuracy=reported)
+    chance = run_one(GRAPH, key, protocol)
+    split = "train" if reported == "training" else "test"
+    assert chance.accuracy == float((drawn(key, protocol, split).targets == 0).double().mean())
+    assert "accuracy" not in chance.reasons
+    missing = run_one(GRAPH, key, replace(protocol, diverged_accuracy="missing"))
+    assert math.isnan(missing.accuracy)
+    assert missing.reasons["accuracy"] == "the run diverged in epoch 1"
+    assert (missing.diverged_epoch, missing.best_epoch, missing.row()["best_epoch"]) == (1, None, None)
+    assert missing.accuracies == chance.accuracies
+    healthy = run_one(GRAPH, key, replace(SHORT, diverged_accuracy="missing"))
+    assert not math.isnan(healthy.accuracy)
+
+
+class Unhashable:
+    """A task that only does what a task must."""
+
+    name, num_steps, input_size, num_classes, chance, floor, ceiling = "mine", 3, 2, 3, 1 / 3, 1 / 3, 1.0
+    __hash__ = None
+
+    def sample(self, num_trials, *, rng, device="cpu", dtype=torch.float32):
+        generator = torch.Generator(device).manual_seed(rng)
+        targets = torch.randint(3, (num_trials,), generator=generator)
+        inputs = torch.randn(3, num_trials, 2, generator=generator, dtype=dtype)
+        return Trials(inputs, targets)
+
+
+def test_any_object_that_is_a_task_can_be_learned():
+    key = RunKey("mine", "W")
+    result = run_one(GRAPH, key, SHORT, task=Unhashable())
+    assert result.weights["readout.bias"].shape == (3,)
+    assert same(result, run_one(GRAPH, key, SHORT, task=Unhashable()))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"trials": "per-seed"}, {"num_validation": 16, "reported_accuracy": "test"}, {"optimizer": "rmsprop"},
+        {"weight_decay": 0.1}, {"schedule": "step"}, {"clip_norm": 1e-3}, {"autocast": "bfloat16"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_each_choice_of_the_protocol_about_training_counts(change):
+    key = RunKey("perceptual_decision", "W", seed=4)
+    base = replace(SHORT, epochs=6, learning_rate=0.05)
+    one, other = (run_one(GRAPH, key, protocol) for protocol in (base, replace(base, **change)))
+    assert not torch.equal(one.weights["rnn.edge_weight"], other.weights["rnn.edge_weight"])

@@ -17,8 +17,8 @@ import torch
 
 from graphcortex.study import Failure, RunKey, RunResult, Store, StoreError, _files, manifest
 from graphcortex.study import store as module
+from graphcortex.study.fingerprint import fingerprint
 from graphcortex.study.store import write_text
-from graphcortex.study.study import fingerprint
 from tests.study._small import connectome
 
 SETTINGS = {"field": "tiny", "protocols": {"published": {"epochs": 2, "betas": (0.9, 0.999)}}}
@@ -41,6 +41,8 @@ def result(key: RunKey = KEY, **changed) -> RunResult:
     facts = {
         "metrics": {"accuracy": 2 / 3, "modularity": math.nan, "entropy": 0.1 + 0.2},
         "reasons": {"modularity": "no edge – none"},
+        "accuracies": {"train": 2 / 3, "validation": 0.1 + 0.2, "test": math.nan},
+        "best_epoch": 1,
         "diverged_epoch": 2,
         "seconds": {"build": 0.1, "train": 1 / 3},
         "weights": {
@@ -77,7 +79,8 @@ def test_a_run_comes_back_to_the_last_bit(store):
     pd.testing.assert_frame_equal(loaded.history, saved.history, check_exact=True)
     assert str(loaded.metrics) == str(saved.metrics)
     assert loaded.reasons == saved.reasons
-    assert loaded.diverged_epoch == 2
+    assert (loaded.best_epoch, loaded.diverged_epoch) == (1, 2)
+    assert str(loaded.accuracies) == str(saved.accuracies)
     assert loaded.seconds == saved.seconds
     assert loaded.weights.keys() == saved.weights.keys()
     for name, value in loaded.weights.items():

@@ -10,8 +10,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from graphcortex.losses import L1Penalty, LengthPenalty
-from graphcortex.study import KerasAdam, Variant, build_network, evaluate, train
+from graphcortex.study import Training, Variant, build_network, evaluate, train
+from graphcortex.study.training import run_epoch
 from graphcortex.tasks import Trials, get_task
+from tests.study._keras import NaiveKerasAdam
 from tests.study._small import SHORT, connectome
 
 COLUMNS = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds", "diverged"]
@@ -31,62 +33,6 @@ def trials(count: int, seed: int = 0, task: str = "perceptual_decision") -> Tria
 
 def parameters(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.detach().clone() for name, value in model.named_parameters()}
-
-
-# --- Adam as Keras has it
-
-
-class NaiveKerasAdam:
-    """Follow the update of Keras line by line."""
-
-    def __init__(self, lr=1e-3, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
-        self.lr, self.beta_1, self.beta_2, self.epsilon = lr, beta_1, beta_2, epsilon
-        self.m, self.v, self.iterations = 0.0, 0.0, 0
-
-    def update(self, variable, gradient):
-        local_step = self.iterations + 1
-        beta_1_power, beta_2_power = self.beta_1**local_step, self.beta_2**local_step
-        alpha = self.lr * np.sqrt(1 - beta_2_power) / (1 - beta_1_power)
-        self.m = self.m + (gradient - self.m) * (1 - self.beta_1)
-        self.v = self.v + (gradient**2 - self.v) * (1 - self.beta_2)
-        self.iterations += 1
-        return variable - self.m * alpha / (np.sqrt(self.v) + self.epsilon)
-
-
-# From far below epsilon, where its place decides the step, to far above.
-SCALES = 10.0 ** np.arange(-12, 3)
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [{}, {"lr": 0.1, "betas": (0.5, 0.9), "eps": 1e-3}, {"betas": (0.0, 0.99)}],
-    ids=["Keras", "other", "no m"],
-)
-def test_adam_takes_the_steps_of_keras(settings):
-    rng = np.random.default_rng(0)
-    expected = rng.normal(size=SCALES.size)
-    parameter = nn.Parameter(torch.from_numpy(expected.copy()))
-    optimizer = KerasAdam([parameter], **settings)
-    beta_1, beta_2 = settings.get("betas", (0.9, 0.999))
-    naive = NaiveKerasAdam(settings.get("lr", 1e-3), beta_1, beta_2, settings.get("eps", 1e-7))
-    for _ in range(12):
-        gradient = rng.normal(size=SCALES.size) * SCALES
-        parameter.grad = torch.from_numpy(gradient)
-        before = parameter.detach().numpy().copy()
-        optimizer.step()
-        now = naive.update(expected, gradient)
-        np.testing.assert_allclose(parameter.detach().numpy() - before, now - expected, rtol=1e-6, atol=1e-14)
-        expected = now
-
-
-def test_epsilon_counts_before_the_correction_of_the_bias():
-    """One step with g = eps, by hand: v = .001 eps^2, so the step is lr sqrt(.001) eps / (sqrt(.001) eps + eps)."""
-    parameter = nn.Parameter(torch.zeros(1, dtype=torch.float64))
-    optimizer = KerasAdam([parameter])
-    parameter.grad = torch.full((1,), 1e-7, dtype=torch.float64)
-    optimizer.step()
-    root = np.sqrt(0.001)
-    assert parameter.item() == pytest.approx(-1e-3 * root / (root + 1), rel=1e-6)  # PyTorch's Adam: -.5e-3
 
 
 # --- the loop, against one written by hand
@@ -278,3 +224,157 @@ def test_evaluation_changes_no_weight_and_keeps_no_gradient():
     evaluate(model, trials(10))
     assert all(torch.equal(value, before[name]) for name, value in model.named_parameters())
     assert all(value.grad is None for value in model.parameters())
+
+
+# --- what a protocol says of it
+
+
+def trained(change: dict, *, count: int = 32, epochs: int = 4, penalties=(), model=None) -> tuple[Training, nn.Module]:
+    model = network() if model is None else model
+    protocol = replace(SHORT, epochs=epochs, **change)
+    training = Training(model, penalties, trials(count, 1), trials(24, 2), protocol, rng=0)
+    while not training.finished:
+        run_epoch([training])
+    return training, model
+
+
+CHANGES = {
+    "optimizer": {"optimizer": "adam"},
+    "weight_decay": {"weight_decay": 0.5},
+    "schedule": {"schedule": "cosine"},
+    "clip_norm": {"clip_norm": 1e-3, "optimizer": "sgd"},
+    "momentum": {"momentum": 0.1, "optimizer": "sgd"},
+    "adam_epsilon": {"adam_epsilon": 1e-2},
+    "autocast": {"autocast": "bfloat16"},
+    "patience": {"patience": 1, "learning_rate": 0.3},
+    "reported_accuracy": {"reported_accuracy": "test", "learning_rate": 0.3},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_each_part_of_a_protocol_that_is_about_training_counts(change):
+    without = {name: value for name, value in change.items() if name in ("optimizer", "learning_rate")}
+    if change == {"optimizer": "adam"}:
+        without = {}
+    histories = []
+    for settings in (without, change):
+        training, model = trained(settings, epochs=6)
+        training.take_reported_weights()
+        histories.append((parameters(model), len(training.history)))
+    (before, _), (after, _) = histories
+    assert not torch.equal(before["rnn.edge_weight"], after["rnn.edge_weight"])
+
+
+def test_a_schedule_sets_the_step_of_each_epoch():
+    """SGD without momentum on one batch: a step is the rate times the gradient."""
+    model = network(noise=0.0)
+    seen = trials(16)
+    protocol = replace(
+        SHORT, epochs=4, batch_size=16, optimizer="sgd", momentum=0.0, schedule="linear", learning_rate=0.1
+    )
+    training = Training(model, [], seen, seen, protocol, rng=0)
+    for epoch in range(4):
+        before = parameters(model)
+        loss = F.cross_entropy(model.eval()(seen.inputs), seen.targets)
+        gradient = torch.autograd.grad(loss, model.rnn.edge_weight)[0]
+        run_epoch([training])
+        expected = before["rnn.edge_weight"] - 0.1 * (1 - epoch / 4) * gradient
+        torch.testing.assert_close(model.rnn.edge_weight.detach(), expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("clip", [1e-3, 1e3])
+def test_clipping_bounds_the_gradient_of_all_parameters_together(clip):
+    model = network(noise=0.0)
+    before = parameters(model)
+    seen = trials(16)
+    protocol = replace(SHORT, epochs=1, batch_size=16, optimizer="sgd", momentum=0.0, learning_rate=1.0, clip_norm=clip)
+    train(model, [], seen, seen, protocol, rng=0)
+    moved = torch.cat([(value - before[name]).flatten() for name, value in parameters(model).items()]).norm().item()
+    other = network(noise=0.0)
+    F.cross_entropy(other(seen.inputs), seen.targets).backward()
+    norm = torch.cat([value.grad.flatten() for value in other.parameters()]).norm().item()
+    assert moved == pytest.approx(min(norm, clip), rel=1e-4)
+
+
+def test_patience_ends_a_training_that_no_longer_gets_better():
+    training, _ = trained({"patience": 3, "learning_rate": 0.1}, epochs=60)
+    losses = [row["val_loss"] for row in training.history]
+    assert len(losses) < 60
+    assert training.best_epoch == np.argmin(losses) + 1
+    assert len(losses) == training.best_epoch + 3
+    for epoch in range(training.best_epoch, len(losses)):
+        assert epoch - (np.argmin(losses[:epoch]) + 1) < 3, "it should have ended before"
+
+
+def test_patience_does_not_cut_off_a_training_that_gets_better():
+    some = trials(16, seed=1)
+    training = Training(network(noise=0.0), [], some, some, replace(SHORT, epochs=5, patience=1, batch_size=16), rng=0)
+    while not training.finished:
+        run_epoch([training])
+    assert len(training.history) == 5
+
+
+def test_the_best_epoch_is_reported_where_the_protocol_says_so():
+    """The weights of every epoch are kept here; those of the best must come back to the last bit."""
+    change = {"learning_rate": 0.3, "reported_accuracy": "test"}
+    model = network()
+    training = Training(model, [], trials(32, 1), trials(24, 2), replace(SHORT, epochs=12, **change), rng=0)
+    seen = []
+    while not training.finished:
+        run_epoch([training])
+        seen.append(parameters(model))
+    best = int(np.argmin([row["val_loss"] for row in training.history]))
+    assert best + 1 not in (1, 12), "the best epoch must be told from the first and the last"
+    assert training.reported_epoch == training.best_epoch == best + 1
+    training.take_reported_weights()
+    assert all(torch.equal(value, seen[best][name]) for name, value in parameters(model).items())
+    assert evaluate(model, training.validation_trials) == (
+        training.history[best]["val_loss"],
+        training.history[best]["val_accuracy"],
+    )
+    published, last = trained({"learning_rate": 0.3}, epochs=12)
+    published.take_reported_weights()
+    assert published.reported_epoch == 12
+    assert all(torch.equal(value, seen[-1][name]) for name, value in parameters(last).items())
+
+
+def test_a_training_that_diverged_is_reported_as_it_ended():
+    change = {"reported_accuracy": "test", "patience": 1}
+    training, model = trained(change, epochs=9, penalties=[NaNAfter(3)])
+    assert training.diverged_epoch == 2
+    assert [row["diverged"] for row in training.history] == [False, True, True]
+    assert training.best_epoch == 1
+    assert training.reported_epoch == 3
+    training.take_reported_weights()
+    assert not bool(torch.isfinite(model.rnn.edge_weight).all())
+
+
+def test_half_precision_changes_little():
+    some = get_task("perceptual_decision").sample(32, rng=0)
+    full, half = (float32_run(some, name) for name in ("none", "bfloat16"))
+    (history, ours), (of_half, theirs) = full, half
+    assert theirs["rnn.edge_weight"].dtype == torch.float32
+    assert not torch.equal(ours["rnn.edge_weight"], theirs["rnn.edge_weight"])
+    torch.testing.assert_close(ours, theirs, rtol=0.05, atol=0.01)
+    assert of_half["loss"].iloc[-1] == pytest.approx(history["loss"].iloc[-1], rel=0.02)
+
+
+def float32_run(some: Trials, autocast: str) -> tuple[pd.DataFrame, dict[str, torch.Tensor]]:
+    model = network().float()
+    return train(model, [], some, some, replace(SHORT, autocast=autocast), rng=0), parameters(model)
+
+
+def test_float16_needs_a_gpu():
+    with pytest.raises(ValueError, match=r"autocast must .*cpu.*float16 needs a GPU; got"):
+        Training(network(), [], trials(8), trials(8), replace(SHORT, autocast="float16"), rng=0)
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16"])
+def test_half_precision_on_a_gpu(name, device):
+    if device.type != "cuda":
+        pytest.skip("float16 is for GPUs: pytest --device cuda")
+    model = network().float().to(device)
+    some = get_task("perceptual_decision").sample(64, rng=0, device=device)
+    history = train(model, [], some, some, replace(SHORT, autocast=name, clip_norm=1.0, epochs=3), rng=0)
+    assert np.isfinite(history["loss"]).all()
+    assert history["loss"].iloc[-1] < history["loss"].iloc[0]

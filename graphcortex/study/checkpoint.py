@@ -1,0 +1,89 @@
+"""A run that was stopped goes on where it was: the state of one training in one file."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from graphcortex.data._save import whole
+
+_FORMAT = "graphcortex.study.Checkpoint"
+_PARTS = {"format", "identity", "state"}
+
+
+class CheckpointError(ValueError):
+    """A checkpoint of something else than the run that asks for it."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The file of one run's state. It appears whole or not at all, and reading it executes nothing.
+
+    Attributes:
+        path: The file; its folder is made when it is first written.
+        identity: What decides the run, as plain values: only a checkpoint with the same is read.
+    """
+
+    path: Path
+    identity: dict[str, Any]
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write the state, in place of an earlier one."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with whole(self.path) as part:
+            torch.save({"format": _FORMAT, "identity": json.dumps(self.identity), "state": state}, part)
+
+    def load(self, device: torch.device | str = "cpu") -> dict[str, Any] | None:
+        """Return the state that was saved last, or None where there is none.
+
+        A file that cannot be read is set aside as ``<name>.corrupt``, with a warning: the run then starts over, and a study
+        does not stop for it.
+
+        Raises:
+            CheckpointError: If it is that of another run; the message names what differs.
+        """
+        for left in self.path.parent.glob(f".{self.path.name}.*.part"):  # of a process that was killed as it wrote
+            left.unlink(missing_ok=True)
+        if not self.path.exists():
+            return None
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what is odd about a file that is none of ours
+                found = torch.load(self.path, map_location=device, weights_only=True)
+            if not isinstance(found, dict) or set(found) != _PARTS or found["format"] != _FORMAT:
+                raise ValueError("it is no checkpoint of a run")
+            there = _flat(json.loads(found["identity"]))
+        except Exception as error:  # a damaged file fails in ways of zipfile, of pickle and of torch
+            reason = str(error).split("\n")[0].split(". ")[0]  # torch goes on for a page
+            aside = self.path.with_name(f"{self.path.name}.corrupt")
+            os.replace(self.path, aside)
+            warnings.warn(
+                f"the checkpoint {self.path} cannot be read ({reason}); it is now {aside}, and the run starts over.",
+                stacklevel=2,
+            )
+            return None
+        wanted = _flat(json.loads(json.dumps(self.identity)))
+        names = sorted(name for name in there.keys() | wanted.keys() if there.get(name) != wanted.get(name))
+        if names:
+            differences = "; ".join(f"{name}: {there.get(name)!r} there, {wanted.get(name)!r} here" for name in names)
+            raise CheckpointError(
+                f"{self.path} must be a checkpoint of this run, got that of another: {differences}. Delete it, or name "
+                "another file."
+            )
+        return found["state"]
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            found.update(_flat(value, f"{prefix}{name}."))
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
