@@ -54,8 +54,10 @@ def task_rows(data: ReportData, group: Group) -> list[dict[str, Any]]:
     """Return a row per variant of a group: runs, how many diverged, accuracy for the small chart, and the mean of each metric."""
     runs, table = group.of(data.runs), group.of(data.table)
     rows = []
-    for variant, cells in table.groupby("variant", sort=False):
-        cells = cells.set_index("metric")
+    for variant in data.variants:
+        cells = table[table["variant"] == variant].set_index("metric")
+        if cells.empty:
+            continue
         mine = runs[runs["variant"] == variant]
         values = mine["accuracy"].to_numpy(dtype=float)
         mean, low, high = (_on_axis(cells.loc["accuracy", name]) for name in ("mean", "ci95_low", "ci95_high"))
@@ -81,14 +83,14 @@ def _on_axis(value: float) -> float | None:
     return min(max(float(value), 0.0), 1.0) if math.isfinite(value) else None
 
 
-def _mean(cell: pd.Series) -> str:
-    """Return ``mean ± half``, or ``mean [low, high]`` where the interval is not symmetric."""
+def _mean(cell: pd.Series) -> tuple[str, str]:
+    """Return a mean, and its interval: ``± half``, or ``[low, high]`` where it is not symmetric."""
     mean, low, high = (float(cell[name]) for name in ("mean", "ci95_low", "ci95_high"))
     if not math.isfinite(mean) or not math.isfinite(high):
-        return number(mean)
+        return number(mean), ""
     if math.isclose(high - mean, mean - low, rel_tol=1e-9, abs_tol=1e-12):
-        return f"{number(mean)} ± {number(high - mean)}"
-    return f"{number(mean)} [{number(low)}, {number(high)}]"
+        return number(mean), f"± {number(high - mean)}"
+    return number(mean), f"[{number(low)}, {number(high)}]"
 
 
 def claim_rows(claims: ClaimsTable | None) -> list[dict[str, Any]]:
