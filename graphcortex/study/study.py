@@ -186,7 +186,9 @@ class Study:
                 progress.note(note)
             if not missing:
                 return []
-            runner = Runner(self.connectomes, self.protocols, self.own_tasks, self.device, self.threads)
+            runner = Runner(
+                dict(self.connectomes), dict(self.protocols), dict(self.own_tasks), self.device, self.threads
+            )
             found = iter(engine.run(runner, missing, progress=progress))
             try:
                 for result in found:

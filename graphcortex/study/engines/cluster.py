@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +60,7 @@ def _run(distributed: Any, client: Any, work: bytes, keys: Sequence[RunKey], pro
     shared = client.scatter(work, broadcast=True, hash=False)
     tries = dict.fromkeys(keys, 1)
     asked = {client.submit(_attempt, shared, key, pure=False, key=None): key for key in keys}
-    waiting = distributed.as_completed(list(asked))
+    waiting = distributed.as_completed(list(asked), loop=client.loop)
     try:
         for future in waiting:
             key = asked.pop(future)
@@ -82,11 +83,15 @@ def _run(distributed: Any, client: Any, work: bytes, keys: Sequence[RunKey], pro
 
 def _outcome(future: Any, key: RunKey) -> tuple[RunResult | Failure, bool]:
     """Return what a task gave, and whether it was lost with a worker and not for a reason of its own."""
-    if future.status == "finished":
-        return pickle.loads(future.result()), False  # noqa: S301 - from a worker of our own
+    lost = Failure(key, f"it was lost with the worker that had it, {_TRIES} times"), True
     if future.status in ("cancelled", "lost"):
-        return Failure(key, f"it was lost with the worker that had it, {_TRIES} times"), True
-    return Failure.of(key, future.exception()), False
+        return lost
+    if future.status == "error":
+        return Failure.of(key, future.exception()), False
+    try:
+        return pickle.loads(future.result()), False  # noqa: S301 - from a worker of our own
+    except CancelledError:  # it was finished, and its worker ended before the result was here
+        return lost
 
 
 def _attempt(work: bytes, key: RunKey) -> bytes:
