@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 KINDS = {"whole": pa.int64(), "number": pa.float64(), "text": pa.string(), "flag": pa.bool_()}
 """What a column may hold. Whole numbers are never floats on their way: ids have more digits than a float."""
 
-_FORMAT = 1
+_FORMAT = 2
+_DIGEST = b"sha256"
 _STALE_S = 3600.0
 _RANGES = ((0, 2**20), (2**20, 2**31), (2**31, 2**63 - 1))
 
@@ -91,6 +92,25 @@ def each_row_once(table: pa.Table) -> pa.Table:
     return table.filter(pa.array(first))
 
 
+def _digest(table: pa.Table) -> bytes:
+    """Return a hash of the content of a table: pages have checksums of their own, but what says where they lie has none."""
+    digest = hashlib.sha256(str(table.num_rows).encode())
+    for name, column in zip(table.column_names, table.itercolumns(), strict=True):
+        if column.null_count:
+            raise ValueError(f"{name} has gaps")
+        if pa.types.is_string(column.type):
+            values = [text.encode() for text in column.to_pylist()]
+            digest.update(np.array([len(value) for value in values], dtype="<i8").data)
+            digest.update(b"".join(values))
+        else:
+            digest.update(np.ascontiguousarray(column.to_numpy()).data)
+    return digest.hexdigest().encode()
+
+
+def _digest_of_facts(facts: dict) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
 class Parts:
     """A folder of answers. Several processes may share it: all write the same bytes under a name."""
 
@@ -105,7 +125,13 @@ class Parts:
             )
         except (OSError, pa.ArrowException):  # ArrowInvalid: fetch it anew, which mends it
             return None
-        return table.replace_schema_metadata() if table.schema.equals(query.schema) else None
+        if not table.schema.equals(query.schema):
+            return None
+        try:
+            whole = (table.schema.metadata or {}).get(_DIGEST) == _digest(table)
+        except (ValueError, pa.ArrowException):  # text that is none
+            return None
+        return table.replace_schema_metadata() if whole else None
 
     def write(self, query: Query, table: pa.Table) -> pa.Table:
         """Store an answer, sorted by id and each row once, and return it so."""
@@ -113,7 +139,8 @@ class Parts:
         buffer = io.BytesIO()
         # Ids hardly repeat: a dictionary of them, and their bounds, would take as long as the rest.
         plain = {"use_dictionary": False, "write_statistics": False}
-        pq.write_table(table.combine_chunks(), buffer, compression="zstd", write_page_checksum=True, **plain)
+        marked = table.combine_chunks().replace_schema_metadata({_DIGEST: _digest(table)})
+        pq.write_table(marked, buffer, compression="zstd", write_page_checksum=True, **plain)
         self._store(self._path(query, "parquet"), buffer.getbuffer())
         return table
 
@@ -131,13 +158,15 @@ class Parts:
             facts = json.loads((self._folder / "version.json").read_text("utf-8"))
         except (OSError, ValueError):
             return None
-        return facts if isinstance(facts, dict) and facts.get("format") == _FORMAT else None
+        if not isinstance(facts, dict) or facts.pop("sha256", None) != _digest_of_facts(facts):
+            return None
+        return facts if facts.get("format") == _FORMAT else None
 
     def write_facts(self, facts: dict) -> None:
         """Note plain facts of the version."""
-        self._store(
-            self._folder / "version.json", json.dumps({"format": _FORMAT, **facts}, indent=2, sort_keys=True).encode()
-        )
+        facts = {"format": _FORMAT, **facts}
+        facts["sha256"] = _digest_of_facts(facts)
+        self._store(self._folder / "version.json", json.dumps(facts, indent=2, sort_keys=True).encode())
 
     def sweep(self) -> None:
         """Remove what killed processes left half written, once no living one can still be at it."""

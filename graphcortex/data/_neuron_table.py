@@ -11,6 +11,7 @@ import pandas as pd
 
 from graphcortex.data._columns import ColumnName, find_column, find_positions
 from graphcortex.data._ids import are_numbers, distinct, name_ids, whole_ids
+from graphcortex.data._more_columns import MORE, more_columns
 from graphcortex.data._positions import positions_um
 from graphcortex.data._read_table import is_missing
 from graphcortex.data._unpickle import DataFileError
@@ -42,6 +43,7 @@ class Neurons:
 def neurons_of(
     table: pd.DataFrame,
     columns: Mapping[str, ColumnName],
+    more: Mapping[str, ColumnName],
     pos: str | Sequence[str] | None,
     voxel_nm: Sequence[float] | None,
     unit: str | None,
@@ -71,6 +73,11 @@ def neurons_of(
     for name in CODES:
         if found[name] is not None:
             read[name] = _words(table[found[name]], found[name])
+    values, also = more_columns(table, more, key)
+    if not numbers and values.pop("neuron_name", None) is not None:
+        also.pop("neuron_name")  # the ids are the names
+    for name, column in values.items():
+        read[name] = _words(column, also[name]) if MORE[name].kind == "code" else column
     counts = {"neuron_rows": len(table)}
     # Numbers of rows count from 0; elsewhere 0 says that there is no id.
     rows = numbers and len(np.unique(ids)) == ids.max() + 1 == len(ids)
@@ -86,6 +93,11 @@ def neurons_of(
     for name in CODES:
         if name in read:
             fields[name], names[name] = _codes(read[name])
+    for name in values:
+        if MORE[name].kind == "code":
+            fields[name], names[name] = _codes(read[name])
+        else:
+            fields[name] = read[name].to_numpy()
     kept = read["id"].to_numpy()
     if not numbers:
         fields["neuron_name"], names["neuron_name"] = np.arange(len(kept)), kept.tolist()
@@ -93,7 +105,7 @@ def neurons_of(
         fields.setdefault(next((name for name in (*IDS, "root_id") if found[name] == key), "root_id"), kept)
     if names:
         fields["names"] = names
-    used = {"neuron_id": key, "pos": list(places), **{name: column for name, column in found.items() if column}}
+    used = {"neuron_id": key, "pos": list(places), **{name: column for name, column in found.items() if column}, **also}
     return Neurons(kept, fields, says, used, counts)
 
 

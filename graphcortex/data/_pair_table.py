@@ -82,28 +82,37 @@ def coactivity_of(
     # The names of ends that the user gives are those of the synapses; here they hold where they are there.
     given = {name: columns[name] if columns[name] in table.columns else None for name in ("pre", "post")}
     pre, post = (find_column(table, name, given[name], "coactivity", needed=True) for name in ("pre", "post"))
+    recording = next((name for name in ("recording_name", "recording") if name in table.columns), None)
     counts = {"coactivity_rows": len(table)}
     ends, joined = _ends(table, neurons, (pre, post), "coactivity", counts)
     read = pd.DataFrame({"pre": ends[0], "post": ends[1]})
     for name, column in used.items():
         read[name] = numbers(table[column], column)
+    keys = ["pre", "post"]
+    if recording:
+        read["recording"], recordings = pd.factorize(table[recording].astype(str), sort=True)
+        keys.append("recording")
     read = read[joined]
     known = read.notna().all(axis=1) & (read["pre"] != read["post"])
     counts["coactivity_rows_without_value_or_of_one_neuron"] = int((~known).sum())
     read = read[known]
     both = pd.concat([read, read.rename(columns={"pre": "post", "post": "pre"})[read.columns]])
-    pairs = both.groupby(["pre", "post"], sort=True)
+    pairs = both.groupby(keys, sort=True)
     spread = (pairs.max() - pairs.min())[list(used)]
     if spread.size and float(spread.to_numpy().max()) > _ASYMMETRY:
         name = spread.max().idxmax()
-        i, j = spread[name].idxmax()
+        i, j, *_ = spread[name].idxmax()
         raise DataFileError(
-            f"{used[name]} must be one value for each pair, whatever the direction, got several for {neurons.ids[i]} and "
-            f"{neurons.ids[j]}; keep one of them."
+            f"{used[name]} must be one value for each pair and recording, whatever the direction, got several for "
+            f"{neurons.ids[i]} and {neurons.ids[j]}; keep one of them."
         )
     values = pairs.first()
     index = np.array([values.index.get_level_values(i) for i in (0, 1)], dtype=np.int64).reshape(2, -1)
     fields = {"coactivity_index": index, **{name: values[name].to_numpy(dtype=np.float64) for name in used}}
+    if recording:
+        fields["recording"] = values.index.get_level_values(2).to_numpy(dtype=np.int64)
+        fields["names"] = {"recording": [str(name) for name in recordings]}
+        used["recording"] = recording
     counts["coactivity_pairs"] = index.shape[1]
     return fields, used, counts
 

@@ -114,7 +114,14 @@ def numbers(column: pd.Series, label: str) -> np.ndarray:
     if wrong.any():
         row = int(wrong.argmax())
         raise DataFileError(f"{label} must hold numbers, got {str(column.iloc[row])[:80]!r} in row {row}.")
-    return values
+    # pandas rounds what it reads from text to about 15 digits; Python to the nearest number there is.
+    return np.array(
+        [
+            float(cell) if isinstance(cell, str) and value == value else value
+            for cell, value in zip(column, values, strict=True)
+        ],
+        dtype=np.float64,
+    )
 
 
 _NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"

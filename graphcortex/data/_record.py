@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch_geometric.data import Batch
 
+from graphcortex.data._digest import digest_of
 from graphcortex.data._notes import Notes
 from graphcortex.data._unpickle import DataFileError
 from graphcortex.data._validate import ConnectomeError
@@ -18,7 +19,7 @@ from graphcortex.data.connectome import Connectome
 from graphcortex.data.schema import NEURON, STORES, Field, fields_of
 
 _FORMAT = "graphcortex.Connectome"
-_VERSION = 1
+_VERSION = 2
 
 Levels = dict[str, dict[str, np.ndarray]]
 """Arrays by level (``"neuron"``, ``"synapse"``, ``"coactivity"``) and field."""
@@ -42,14 +43,16 @@ def to_levels(connectome: Connectome) -> Levels:
 
 
 def to_text(connectome: Connectome, **more: Any) -> str:
-    """Return what the arrays do not say, as JSON in ASCII: which fields there are, names and provenance."""
+    """Return what the arrays do not say, as JSON in ASCII: which fields there are, names, provenance, and a checksum of all."""
     graph = connectome._global_store
+    levels = to_levels(connectome)
     record = {"format": _FORMAT, "version": _VERSION, **more}
-    record["fields"] = {level: list(arrays) for level, arrays in to_levels(connectome).items()}
+    record["fields"] = {level: list(arrays) for level, arrays in levels.items()}
     if "names" in graph:
         record["names"] = {field: list(names) for field, names in connectome.names.items()}
     if "provenance" in graph:
         record["provenance"] = _pack(connectome.provenance)
+    record["sha256"] = _digest(levels, record)
     return json.dumps(record, indent=1)
 
 
@@ -85,7 +88,7 @@ def to_connectome(levels: Levels, record: Mapping[str, Any], where: str | os.Pat
     """Make the connectome that :func:`to_levels` and :func:`to_text` took apart, and validate it.
 
     Raises:
-        DataFileError: If an array is missing or has another type.
+        DataFileError: If an array is missing or has another type, or anything is not as it was written.
         ConnectomeError: If the arrays are no valid connectome.
     """
     out = Connectome()
@@ -100,9 +103,24 @@ def to_connectome(levels: Levels, record: Mapping[str, Any], where: str | os.Pat
         for name in ("names", "provenance"):
             if name in record:
                 setattr(out, name, record[name] if name == "names" else _unpack(record[name]))
-        return out.validate()
+        out.validate()
     except (ValueError, TypeError, RecursionError) as error:
         raise ConnectomeError(f"{where}: {error}") from None
+    # What is not valid has been named; the rest would pass for another connectome.
+    if record.get("sha256") != _digest({level: levels.get(level, {}) for level in record["fields"]}, record):
+        raise DataFileError(
+            f"{where}: expected the connectome that was written, got another: it is damaged, or somebody changed it. Write it "
+            "again; tables that were changed on purpose are read with from_tables."
+        )
+    return out
+
+
+def _digest(levels: Levels, record: Mapping[str, Any]) -> str:
+    written = {
+        level: {name: array for name, array in arrays.items() if name in record["fields"][level]}
+        for level, arrays in levels.items()
+    }
+    return digest_of(written, json.dumps({name: record[name] for name in sorted(record) if name != "sha256"}))
 
 
 def numpy_type(field: Field) -> np.dtype:

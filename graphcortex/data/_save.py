@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
+from graphcortex.data._digest import digest_of
 from graphcortex.data._validate import ConnectomeError
 from graphcortex.data.schema import STORES, fields_of, suggestion
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     C = TypeVar("C", bound=Connectome)
 
 _FORMAT = "graphcortex.Connectome"
-_VERSION = 1
+_VERSION = 2
 
 
 @contextmanager
@@ -29,7 +30,7 @@ def whole(path: str | os.PathLike) -> Iterator[Path]:
     """Give a name beside ``path`` to write a file or folder under; it becomes ``path`` when the block ends without an error.
 
     Raises:
-        ConnectomeError: If the folder of ``path`` is not there.
+        ConnectomeError: If the folder of ``path`` is not there, or another process wrote a folder of that name meanwhile.
     """
     path = Path(path)
     if not path.parent.is_dir():
@@ -40,6 +41,8 @@ def whole(path: str | os.PathLike) -> Iterator[Path]:
         for file in sorted(part.iterdir()) if part.is_dir() else [part]:
             with file.open("rb") as written:
                 os.fsync(written.fileno())
+        if part.is_dir() and path.is_dir() and any(path.iterdir()):
+            raise ConnectomeError(f"{path}: another process wrote it meanwhile; that one is kept, choose another name.")
         os.replace(part, path)
     except BaseException:
         if part.is_dir():
@@ -61,6 +64,7 @@ def write_connectome(graph: Connectome, path: str | os.PathLike) -> None:
             # A slice of a larger tensor would be written with all of that tensor: clone.
             record[level] = {name: value.detach().cpu().clone() for name, value in graph[store].items()}
     record["graph"] = {name: dict(notes) for name, notes in graph._global_store.items()}
+    record["sha256"] = _digest(record)
     with whole(path) as part, part.open("xb") as file:
         torch.save(record, file)
 
@@ -100,6 +104,17 @@ def read_connectome(cls: type[C], path: str | os.PathLike) -> C:
             else:
                 out[STORES[level]][name] = value
     try:
-        return out.validate()
+        out.validate()
     except ConnectomeError as error:
         raise ConnectomeError(f"{path}: {error}") from None
+    # What is not valid has been named; the rest would pass for another connectome.
+    if record.get("sha256") != _digest(record):
+        raise ConnectomeError(
+            f"{expected}, got another connectome than was written: it is damaged, or somebody changed it. Save it again."
+        )
+    return out
+
+
+def _digest(record: dict[str, Any]) -> str:
+    levels = {level: {name: value.numpy() for name, value in record.get(level, {}).items()} for level in STORES}
+    return digest_of(levels, repr(record.get("graph")))

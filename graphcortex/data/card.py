@@ -231,7 +231,10 @@ def _tally(counts: dict[str, int]) -> str:
 def _short(value: Any) -> str:
     if isinstance(value, dict):
         # What was counted and is zero says little.
-        value = ", ".join(f"{name.replace('_', ' ')} {item}" for name, item in value.items() if item not in (0, None))
+        value = (
+            ", ".join(f"{name.replace('_', ' ')} {item}" for name, item in value.items() if item not in (0, None))
+            or "none"
+        )
     elif isinstance(value, (list, tuple)):
         value = ", ".join(map(str, value))
     text = " ".join(str(value).split())

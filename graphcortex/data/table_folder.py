@@ -78,6 +78,9 @@ def to_tables(connectome: Connectome, folder: str | os.PathLike, *, format: str 
                 columns = {"neuron": np.arange(connectome.num_neurons), **columns}
                 # For reading by eye: what a file cannot hold is replaced, since the codes are what is read back.
                 columns |= {name: list(map(_printable, words)) for name, words in readable_names(connectome).items()}
+            elif "recording" in arrays and "recording" in connectome._global_store.get("names", {}):
+                words = [_printable(word) for word in connectome.names["recording"]]
+                columns["recording_name"] = [words[code] for code in arrays["recording"].tolist()]
             path = part / f"{_TABLES[level]}.{format}"
             if format == "parquet":
                 pq.write_table(pa.table(columns), path)

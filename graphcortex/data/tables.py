@@ -34,6 +34,7 @@ def from_tables(
     area: ColumnName = None,
     layer: ColumnName = None,
     cell_type: ColumnName = None,
+    neuron_fields: Mapping[str, ColumnName] | None = None,
     correlation: ColumnName = None,
     sttc: ColumnName = None,
     precision: ColumnName = None,
@@ -59,7 +60,8 @@ def from_tables(
         neurons: One row per neuron: id or name, position, and what else is known.
         synapses: One row per synapse, or per pair with a count. Filter it first (``table[table.type == "chemical"]``)
             if not all rows are wanted.
-        coactivity: Where given, one row per recorded pair, in either direction; both are made of it.
+        coactivity: Where given, one row per recorded pair, in either direction; both are made of it. A column ``recording``
+            keeps apart what was recorded when.
         neuron_id: Column of the ids or names that the other tables use. Whole numbers become ``root_id`` (or the field
             of the column's name), names ``neuron_name``.
         pos: Column of positions (``"[x y z]"``, lists or arrays), or three columns of x, y and z.
@@ -76,6 +78,10 @@ def from_tables(
         area: Column of areas.
         layer: Column of layers.
         cell_type: Column of cell types.
+        neuron_fields: Columns of further fields of the neurons: ``{"pref_ori": "ori_rad", "osi": False}``. The fields are
+            ``session``, ``scan``, ``field``, ``proofread_axon``, ``proofread_dendrite``, ``neuron_name``, those of tuning and
+            the diagonals of co-activity, as :data:`~graphcortex.data.SCHEMA` lists them. Those that are not named are guessed
+            by name, preferred angles excepted: their zero, sense and unit must be those of the schema, which no name tells.
         correlation: Column of correlations in ``coactivity``.
         sttc: Column of spike time tiling coefficients in ``coactivity``.
         precision: Column of entries of the inverse covariance in ``coactivity``.
@@ -113,11 +119,11 @@ def from_tables(
         "cell_type": cell_type, "pre": pre, "post": post, "count": count, "size": size, "synapse_id": synapse_id,
         "correlation": correlation, "sttc": sttc, "precision": precision,
     }  # fmt: skip
-    for name, column in columns.items():
+    for name, column in {**columns, **(neuron_fields or {})}.items():
         if not (column is None or column is False or isinstance(column, str)):
             raise ValueError(f"{name} must be the name of a column, None to guess it, or False; got {column!r}.")
     cells, neurons_from = read_table(neurons, "neurons")
-    read = neurons_of(cells, columns, pos, voxel_nm, unit, missing_pos, duplicates)
+    read = neurons_of(cells, columns, neuron_fields or {}, pos, voxel_nm, unit, missing_pos, duplicates)
     wiring, synapses_from = read_table(synapses, "synapses")
     fields, used, counts = synapses_of(wiring, read, columns, autapses)
     notes: dict[str, Any] = {"source": "tables", "neurons": neurons_from, "synapses": synapses_from}
@@ -126,6 +132,8 @@ def from_tables(
     if coactivity is not None:
         activity, notes["coactivity"] = read_table(coactivity, "coactivity")
         more = coactivity_of(activity, read, columns)
+        names = {**fields.get("names", {}), **more[0].pop("names", {})}
+        fields |= {"names": names} if names else {}
         fields, used, counts = {**fields, **more[0]}, {**used, **more[1]}, {**counts, **more[2]}
     notes |= {
         "unit": read.unit,

@@ -93,6 +93,8 @@ def positive_only(runs: pd.DataFrame, effects: Effects, floors: Mapping[str, flo
         arm: runs[runs["recurrence"] == arm] if "recurrence" in runs else runs[:0] for arm in ("nonnegative", "free")
     }
     positive, free = (_wide(arm, "accuracy") for arm in arms.values())
+    every = arms["nonnegative"]
+    diverged = every["accuracy"].isna() | (every["diverged_epoch"].notna() if "diverged_epoch" in every else False)
     told = {"metric": "accuracy", "smallest_effect": effects["accuracy"], "bounds": (-1.0, 1.0)}
     names = [name for name in positive.columns if _plain(name) and Variant.parse(name).weights == "W*"]
     if not names:
@@ -102,11 +104,10 @@ def positive_only(runs: pd.DataFrame, effects: Effects, floors: Mapping[str, flo
     task = str(runs["task"].iloc[0]) if "task" in runs else ""
     floor = floors.get(task, np.nan)
     unknown = f"the floor of the task {task!r} is not known, give floors" if np.isnan(floor) else ""
-    found = []
+    compared = f"share of nonnegative runs ({', '.join(names)}) that diverged"
+    diverged = diverged[every["variant"].astype(str).isin(names)].to_numpy(float)
+    found = [Comparison(compared, "diverged", "rare", effects["diverged"], diverged, (0.0, 1.0))]
     for name in names:
-        diverged = values_of(arms["nonnegative"], name, "accuracy").isna().to_numpy(float)
-        compared = f"share of nonnegative {name} that diverged"
-        found.append(Comparison(compared, "diverged", "rare", effects["diverged"], diverged, (0.0, 1.0)))
         above = (positive[name] - floor).to_numpy()
         compared = f"nonnegative {name} - best trivial strategy"
         found.append(Comparison(compared, expected="greater", differences=above, missing=unknown, **told))
@@ -125,11 +126,9 @@ def renamed(runs: pd.DataFrame, effects: Effects, floors: Mapping[str, float]) -
 
 def _wide(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Return a row per seed and a column per variant; NaN where a run diverged, is missing or has no finite value."""
-    names = list(dict.fromkeys(runs["variant"].astype(str)))
     # Within a group the arm of the recurrence is one, or is what is compared.
     over = [column for column in PAIRING if column != "recurrence"]
-    wide = pd.DataFrame({name: values_of(runs, name, metric, over=over) for name in names})
-    return wide.replace([np.inf, -np.inf], np.nan)
+    return values_of(runs, metric, over=over).replace([np.inf, -np.inf], np.nan)
 
 
 def _plain(name: str) -> bool:

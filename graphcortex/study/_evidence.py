@@ -102,8 +102,8 @@ def decide(
     if comparison.expected != "rare" and effect.dropped > rules.maximum_dropped * total:
         why = f"{effect.dropped} of {total} pairs were dropped, since a run diverged or has no value; the rest are a selection."
         return UNDECIDED, None, why
-    needed = seeds_to_decide(evidence, family, rules)
     if n < rules.minimum_pairs:
+        needed = seeds_to_decide(evidence, family, rules)
         return UNDECIDED, needed, f"{n} pairs are too few, at least {rules.minimum_pairs} are due{_about(needed)}."
     large = {"greater": value, "no less": -value}.get(comparison.expected, abs(value)) >= margin
     shown = {
@@ -123,6 +123,7 @@ def decide(
         return HOLDS, None, f"it is {value:.3g}, shown {chances[0]}."
     if shown[1]:
         return FAILS, None, f"it is {value:.3g}, shown {chances[1]}."
+    needed = seeds_to_decide(evidence, family, rules)
     return UNDECIDED, needed, f"it is {value:.3g}, shown neither {chances[0]} nor {chances[1]}{_about(needed)}."
 
 
@@ -151,10 +152,10 @@ def seeds_to_decide(evidence: Evidence, family: int, rules: Rules) -> int | None
     if two_sided:
         powers.append(lambda k: power_equivalence(k, margin, evidence.sd, alpha=alpha))
     try:
-        found = [seeds_needed(power, power=rules.power, start=2, maximum=_MOST_SEEDS) for power in powers]
+        found = [seeds_needed(power, power=rules.power, start=least, maximum=_MOST_SEEDS) for power in powers]
     except ValueError:
         return None
-    return _with_losses(max(least, *found), evidence)
+    return _with_losses(max(found), evidence)
 
 
 def _with_losses(pairs: int, evidence: Evidence) -> int:

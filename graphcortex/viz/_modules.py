@@ -45,3 +45,10 @@ def count_broken(weight: np.ndarray) -> str:
     """Say how many weights are NaN or infinite; nothing where none are."""
     broken = int(np.isnan(weight).sum())
     return f"{broken:,} of {len(weight):,} weights NaN or infinite" if broken else ""
+
+
+def strongest_between(source: np.ndarray, target: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:
+    """Return the edges with the largest ``|w|`` that join two neurons and are not zero, the weakest of them first."""
+    candidates = np.flatnonzero((source != target) & np.isfinite(weight) & (weight != 0))
+    order = np.argsort(-np.abs(weight[candidates]), kind="stable")[:count]
+    return candidates[order[::-1]]  # so that the strongest lies on top

@@ -74,7 +74,7 @@ def plot_learning_curves(
     most_seeds = 0
     variants = history["variant"].unique()
     for index, variant in enumerate(variants):
-        table, diverged = _epochs_by_seeds(history[history["variant"] == variant], metric)
+        table, diverged = epochs_by_seeds(history[history["variant"] == variant], metric)
         most_seeds = max(most_seeds, table.shape[1])
         lines.append(_draw_variant(axes, str(variant), table, diverged, index, crowded=len(variants) > 4))
     axes.set_xlabel("epoch")
@@ -106,7 +106,7 @@ def _check_history(history: pd.DataFrame, metric: str) -> None:
         )
 
 
-def _epochs_by_seeds(rows: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, int]:
+def epochs_by_seeds(rows: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, int]:
     """Return a table of the runs that stayed finite, epochs by seeds, and the number of runs that did not."""
     # Accuracy stays a number when weights no longer are, so any measure that is none tells, and so does what training noted.
     finite = np.isfinite(rows[[name for name in METRICS if name in rows]].astype(float)).all(axis=1)

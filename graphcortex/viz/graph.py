@@ -10,7 +10,7 @@ import torch
 
 from graphcortex._checks import check_count, check_finite, check_graph
 from graphcortex._typing import EdgeIndex, EdgeValues
-from graphcortex.viz._modules import count_broken, module_ranks, weights_to_numpy
+from graphcortex.viz._modules import count_broken, module_ranks, strongest_between, weights_to_numpy
 from graphcortex.viz._space import new_space
 from graphcortex.viz._style import GREY, INK, NEGATIVE, NUM_MODULE_COLOURS, POSITIVE, module_colour
 
@@ -64,7 +64,7 @@ def plot_learned_graph(
     source, target, weight = weights_to_numpy(edge_index, edge_weight)
     rank, sizes = (None, None) if membership is None else module_ranks(membership, len(place))
 
-    strongest = _strongest(source, target, weight, num_edges)
+    strongest = strongest_between(source, target, weight, num_edges)
     fig, axes = new_space(place)
     if len(strongest):
         _draw_edges(axes, place, source[strongest], target[strongest], weight[strongest], rank)
@@ -83,13 +83,6 @@ def plot_learned_graph(
     title = "\n".join(filter(None, [title, ", ".join(filter(None, says))]))
     fig.suptitle(title, x=0.02, y=0.98, ha="left", va="top", fontsize="medium")
     return axes
-
-
-def _strongest(source: np.ndarray, target: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:
-    """Return the edges with the largest ``|w|`` that join two neurons and are not zero, the weakest of them first."""
-    candidates = np.flatnonzero((source != target) & np.isfinite(weight) & (weight != 0))
-    order = np.argsort(-np.abs(weight[candidates]), kind="stable")[:count]
-    return candidates[order[::-1]]  # so that the strongest lies on top
 
 
 def _draw_edges(axes, place, source, target, weight, rank) -> None:

@@ -10,6 +10,7 @@ import torch
 
 from graphcortex._checks import check_graph
 from graphcortex._typing import EdgeIndex, EdgeValues
+from graphcortex.viz._image import matrix_image
 from graphcortex.viz._modules import count_broken, module_ranks, weights_to_numpy
 from graphcortex.viz._panels import panel
 from graphcortex.viz._style import GREY, INK
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 _MAX_CELLS = (
     600  # per side: about the pixels there are. More would be dropped at random in drawing, and N x N may not fit.
 )
-_QUANTILE = 0.99
 _TICK_GAP = 0.035  # of the side: modules smaller than this get no number, since numbers would touch
 _LINE_GAP = 0.01  # of the side: modules smaller than this get no line of their own
 
@@ -57,13 +57,10 @@ def plot_matrix(
     check_graph(edge_index, edge_weight, num_nodes)
     source, target, weight = weights_to_numpy(edge_index, edge_weight)
     rank, sizes = (np.zeros(num_nodes, dtype=int), None) if membership is None else module_ranks(membership, num_nodes)
-    place = np.empty(num_nodes, dtype=np.int64)
-    place[np.argsort(rank, kind="stable")] = np.arange(num_nodes)
-    row, column, value = _sum_repeated(place[source], place[target], weight, num_nodes)
+    image = matrix_image(source, target, weight, rank, max_cells=_MAX_CELLS)
 
     axes = panel(axes, 6.8, 6.0)
-    limit = _colour_limit(row, column, value)
-    _draw_image(axes, _pool(row, column, value, num_nodes), limit, num_nodes, signed=bool((value < 0).any()))
+    _draw_image(axes, image.cells, image.limit, num_nodes, signed=image.signed)
     axes.set_xlabel("target (postsynaptic)")
     axes.set_ylabel("source (presynaptic)")
     if sizes is not None:
@@ -72,28 +69,6 @@ def plot_matrix(
     says = [title, f"{note} (grey)" if note else None]
     axes.set_title("\n".join(filter(None, says)), fontsize="medium", loc="left")
     return axes
-
-
-def _sum_repeated(row: np.ndarray, column: np.ndarray, value: np.ndarray, num_nodes: int):
-    key, where = np.unique(row * num_nodes + column, return_inverse=True)
-    return key // num_nodes, key % num_nodes, np.bincount(where, weights=value, minlength=len(key))
-
-
-def _pool(row: np.ndarray, column: np.ndarray, value: np.ndarray, num_nodes: int) -> np.ndarray:
-    """Return the square image; where neurons share a cell, it shows the largest ``|w|``, and NaN before all."""
-    cells = min(num_nodes, _MAX_CELLS)
-    image = np.zeros((cells, cells))
-    order = np.argsort(np.abs(value), kind="stable")  # NaN sorts last; of several assignments to a cell, the last stays
-    image[row[order] * cells // num_nodes, column[order] * cells // num_nodes] = value[order]
-    return image
-
-
-def _colour_limit(row: np.ndarray, column: np.ndarray, value: np.ndarray) -> float:
-    size = np.abs(value)
-    drawn = np.isfinite(size) & (size > 0)
-    between = drawn & (row != column)
-    chosen = size[between if between.any() else drawn]
-    return float(np.quantile(chosen, _QUANTILE)) if len(chosen) else 1.0
 
 
 def _draw_image(axes: Axes, image: np.ndarray, limit: float, num_nodes: int, *, signed: bool) -> None:

@@ -358,17 +358,17 @@ class Malicious:
 
 
 def _write_malicious(path):
-    torch.save({"format": "graphcortex.Connectome", "version": 1, "graph": {"x": Malicious()}}, path)
+    torch.save({"format": "graphcortex.Connectome", "version": 2, "graph": {"x": Malicious()}}, path)
 
 
 def _write_wrong_field(path):
-    torch.save({"format": "graphcortex.Connectome", "version": 1, "neuron": {"positions": torch.zeros(1, 3)}}, path)
+    torch.save({"format": "graphcortex.Connectome", "version": 2, "neuron": {"positions": torch.zeros(1, 3)}}, path)
 
 
 def _write_invalid(path):
     record = {"pos": torch.full((1, 3), 1e5)}
     synapse = {"edge_index": torch.zeros(2, 0).long(), "count": torch.zeros(0).long()}
-    torch.save({"format": "graphcortex.Connectome", "version": 1, "neuron": record, "synapse": synapse}, path)
+    torch.save({"format": "graphcortex.Connectome", "version": 2, "neuron": record, "synapse": synapse}, path)
 
 
 def _write_zip(path):
@@ -385,14 +385,14 @@ BAD_FILES = {
     "another tensor": (lambda path: torch.save(torch.zeros(3), path), "another kind of .pt file"),
     "a model": (lambda path: torch.save({"weight": torch.zeros(3)}, path), "another kind of .pt file"),
     "a later version": (
-        lambda path: torch.save({"format": "graphcortex.Connectome", "version": 2}, path),
-        "in version 1, got 2",
+        lambda path: torch.save({"format": "graphcortex.Connectome", "version": 3}, path),
+        "in version 2, got 3",
     ),
     "an unknown field": (_write_wrong_field, "unknown field 'positions'"),
     "voxels": (_write_invalid, "look like voxels"),
     "nothing": (lambda path: None, "got no file"),
     "a level that is no mapping": (
-        lambda path: torch.save({"format": "graphcortex.Connectome", "version": 1, "neuron": [1]}, path),
+        lambda path: torch.save({"format": "graphcortex.Connectome", "version": 2, "neuron": [1]}, path),
         "level 'neuron', got list",
     ),
 }

@@ -20,6 +20,8 @@ from graphcortex.data import (
     ConnectomeError,
     DataFileError,
     MicronsFields,
+    MicronsVolume,
+    from_tables,
     read_graphml,
     read_npz,
     read_tables,
@@ -223,6 +225,22 @@ def test_numbers_that_no_float32_holds_are_refused(tmp_path):
         read_tables(tmp_path / "t")
 
 
+def test_the_first_of_two_processes_that_write_one_folder_is_kept(tmp_path, monkeypatch):
+    from graphcortex.data import table_folder
+
+    def slow(*arguments, **options):
+        monkeypatch.undo()
+        to_tables(connectome(4), tmp_path / "t")
+        return to_levels(*arguments, **options)
+
+    to_levels = table_folder.to_levels
+    monkeypatch.setattr(table_folder, "to_levels", slow)
+    with pytest.raises(ConnectomeError, match="another process wrote it meanwhile"):
+        to_tables(connectome(5), tmp_path / "t")
+    assert os.listdir(tmp_path) == ["t"]
+    assert bits(read_tables(tmp_path / "t")) == bits(connectome(4))
+
+
 @pytest.mark.parametrize("format", ["csv", "parquet"])
 def test_a_folder_of_tables_is_not_overwritten_and_not_read_in_part(format, tmp_path):
     to_tables(connectome(4), tmp_path / "t", format=format)
@@ -240,16 +258,80 @@ def test_a_folder_of_tables_is_not_overwritten_and_not_read_in_part(format, tmp_
         to_tables(connectome(5), tmp_path / "x", format="xlsx")
 
 
-def test_tables_are_what_from_tables_reads(tmp_path):
-    from graphcortex.data import from_tables
+def as_told(graph: Connectome) -> dict:
+    """Return what a connectome says of neurons and pairs, codes as words and edges in one order; NaN as text."""
+    names = dict(graph.names) if "names" in graph._global_store else {}
+    told = {}
+    for level, store in STORES.items():
+        if store not in (*graph.node_types, *graph.edge_types):
+            continue
+        columns = {}
+        for name, value in graph[store].items():
+            if fields_of(level)[name].kind == "code":
+                words = names.get(name)
+                columns[name] = [words[code] if words else str(code) for code in value.tolist()]
+            elif name != "edge_index":
+                columns[name] = [repr(item) for item in value.tolist()]
+        edges = graph[store].edge_index.T.tolist() if level != "neuron" else range(graph.num_neurons)
+        rows = list(zip(edges, *[columns[name] for name in sorted(columns)], strict=True))
+        told[level] = (sorted(columns), rows if level == "neuron" else sorted(rows))
+    return told
 
-    graph = connectome(6, size=None)
-    for format in ("csv", "parquet"):
-        folder = to_tables(graph, tmp_path / format, format=format)
-        back = from_tables(folder / f"neurons.{format}", folder / f"synapses.{format}")
-        assert torch.equal(back.count_matrix(), graph.count_matrix())
-        assert torch.equal(back.pos, graph.pos)
-        assert torch.equal(back["neuron"].root_id, graph["neuron"].root_id)
+
+def told_again(graph: Connectome, folder: Path, format: str) -> Connectome:
+    """Write a connectome as tables, and read these as anybody's."""
+    folder = to_tables(graph, folder, format=format)
+    activity = folder / f"coactivity.{format}"
+    return from_tables(
+        folder / f"neurons.{format}",
+        folder / f"synapses.{format}",
+        coactivity=activity if activity.exists() else None,
+    )
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet"])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@given(graph=connectomes(coactivity=False) | connectomes(min_neurons=2, coactivity=True))
+def test_from_tables_loses_nothing_of_any_connectome(graph, format):
+    with tempfile.TemporaryDirectory() as folder:
+        assert as_told(told_again(graph, Path(folder) / "t", format)) == as_told(graph)
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet"])
+def test_from_tables_loses_no_field_of_the_schema(format, tmp_path):
+    """Every field, whether its codes have names or not, gaps included; of pairs, both directions alike."""
+    every = full()
+    words = {
+        field.name: [f"{field.name} {code}" for code in range(6)]
+        for field in SCHEMA
+        if field.kind == "code" and field.level == "neuron"
+    }
+    pairs = torch.tensor([[0, 1, 0, 1, 2, 5], [1, 0, 1, 0, 5, 2]])
+    recording = torch.tensor([0, 0, 1, 1, 1, 1])
+    value = torch.tensor([0.1, 0.1, 1 / 3, 1 / 3, -1.0, -1.0], dtype=torch.float64)
+    for names in ({**words, "recording": ["4_7_2", "6_6_2"]}, {"layer": words["layer"]}, None):
+        graph = every.clone()
+        for name in list(graph.coactivity.keys()):
+            del graph[STORES["coactivity"]][name]
+        for name, tensor in {
+            "edge_index": pairs, "correlation": value, "sttc": value, "precision": 9 * value, "recording": recording
+        }.items():  # fmt: skip
+            graph[STORES["coactivity"]][name] = tensor
+        del graph._global_store["names"]
+        if names:
+            graph.names = names
+        graph.validate()
+        back = told_again(graph, tmp_path / str(len(names or ())), format)
+        assert as_told(back) == as_told(graph)
+        assert {name for level in as_told(back).values() for name in level[0]} == {
+            field.name for field in SCHEMA if field.level != "graph" and field.kind != "edges"
+        }
+
+
+@pytest.mark.real_data
+def test_from_tables_loses_nothing_of_a_real_volume(microns_root, tmp_path):
+    graph = MicronsVolume(["4_7_2", "6_6_2"], root=microns_root)[0]
+    assert as_told(told_again(graph, tmp_path / "t", "parquet")) == as_told(graph)
 
 
 def test_scipy_reads_an_npz_as_the_matrix_of_counts(tmp_path):
@@ -282,3 +364,84 @@ def test_other_programs_read_graphml(tmp_path):
     assert (read.vcount(), read.ecount()) == (6, graph.synapses.num_edges + graph.coactivity.num_edges)
     assert [int(text) for text in read.vs["root_id"]] == graph["neuron"].root_id.tolist()
     assert read.vs["cell_type_name"] == [graph.names["cell_type"][c] for c in graph["neuron"].cell_type]
+
+
+# --- bits that flip -----------------------------------------------------------------------------------
+
+STEP = {"parquet": 601, "csv": 211, "npz": 601, "graphml": 601, "pt": 601}
+"""Every so many bits one is flipped, a prime, so that each of the eight of a byte is met."""
+
+
+def values(graph: Connectome) -> dict:
+    """Return all that a connectome holds, to the last bit, but for which NaN stands for a gap."""
+    graph = graph.clone()
+    for store in (*graph.node_types, *graph.edge_types):
+        for name, value in graph[store].items():
+            if value.is_floating_point():
+                graph[store][name] = torch.where(value.isnan(), math.nan, value)
+    return bits(graph)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_bit_that_flips_is_an_error_or_changes_nothing(format, tmp_path):
+    """Nothing that was damaged is read as another connectome."""
+    name, write, read = FORMATS[format]
+    graph = full()
+    write(graph, tmp_path / name)
+    expected, caught, silent = values(graph), 0, 0
+    for path in sorted((tmp_path / name).iterdir()) if (tmp_path / name).is_dir() else [tmp_path / name]:
+        whole = path.read_bytes()
+        for bit in range(len(whole) % STEP[format], 8 * len(whole), STEP[format]):
+            damaged = bytearray(whole)
+            damaged[bit // 8] ^= 1 << bit % 8
+            path.write_bytes(damaged)
+            try:
+                back = read(tmp_path / name)
+            except (DataFileError, ConnectomeError):
+                caught += 1
+            else:
+                silent += 1
+                assert values(back) == expected, f"bit {bit} of {path.name}"
+        path.write_bytes(whole)
+    assert values(read(tmp_path / name)) == expected
+    assert caught > 20
+    assert caught + silent > 100
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_change_that_is_valid_is_caught(format, tmp_path):
+    """One count more is as good a connectome as the other; only what was noted when it was written tells them apart."""
+    name, write, read = FORMATS[format]
+    one, other = connectome(5), connectome(5)
+    other.synapses["count"][0] += 1
+    for place, graph in (("one", one), ("other", other)):
+        (tmp_path / place).mkdir()
+        write(graph, tmp_path / place / name)
+    if format in ("parquet", "csv"):
+        shutil.copy(tmp_path / "other" / name / f"synapses.{format}", tmp_path / "one" / name)
+    elif format == "graphml":
+        text = (tmp_path / "one" / name).read_text()
+        old, new = (f'"synapse.count">{graph.synapses["count"][0]}<' for graph in (one, other))
+        assert old in text
+        (tmp_path / "one" / name).write_text(text.replace(old, new, 1))
+    elif format == "npz":
+        with np.load(tmp_path / "one" / name) as file:
+            arrays = dict(file)
+        arrays["data"] = arrays["data"] + 1
+        np.savez(tmp_path / "one" / name, **arrays)
+    else:
+        record = torch.load(tmp_path / "one" / name, weights_only=True)
+        record["synapse"]["count"] = other.synapses["count"]
+        torch.save(record, tmp_path / "one" / name)
+    with pytest.raises((DataFileError, ConnectomeError), match="damaged, or somebody changed it"):
+        read(tmp_path / "one" / name)
+
+
+def test_any_nan_is_a_gap(tmp_path, file_format):
+    """Programs write NaN with other bits than they read: no damage."""
+    name, write, read = file_format
+    graph = full()
+    other = torch.tensor([0xFFF8000000000001 - 2**64], dtype=torch.int64).view(torch.float64)
+    graph[NEURON].osi[:1] = other
+    write(graph, tmp_path / name)
+    assert read(tmp_path / name)[NEURON].osi.isnan().tolist() == graph[NEURON].osi.isnan().tolist()

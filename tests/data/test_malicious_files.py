@@ -231,12 +231,12 @@ def test_xml_that_is_not_ours_is_refused(text, error, says, tmp_path):
 
 
 def test_deep_notes_do_not_exhaust_the_stack(content, tmp_path):
-    deep = b'{"format": "graphcortex.Connectome", "version": 1, "provenance": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    deep = b'{"format": "graphcortex.Connectome", "version": 2, "provenance": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
     with pytest.raises(DataFileError, match="damaged text"):
         read_npz(write(tmp_path / "x.npz", {**content, "connectome.npy": npy(np.frombuffer(deep, np.uint8))}))
     level = sys.getrecursionlimit() // 2
     fields = b'"fields": {"neuron": ["pos"], "synapse": ["edge_index", "count"]}'
-    deep = b'{"format": "graphcortex.Connectome", "version": 1, %s, "provenance": {"a": ' % fields
+    deep = b'{"format": "graphcortex.Connectome", "version": 2, %s, "provenance": {"a": ' % fields
     deep += b"[" * level + b"]" * level + b"}}"
     with contextlib.suppress(DataFileError, ConnectomeError):  # either it is read, or the error has a name
         read_npz(write(tmp_path / "x.npz", {**content, "connectome.npy": npy(np.frombuffer(deep, np.uint8))}))

@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 import time
+import warnings
 from pathlib import Path
 
 import igraph
@@ -451,6 +452,24 @@ def test_the_longer_one_stays_and_many_writers_do_no_harm(tmp_path):
         thread.join()
     assert not errors
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_bit_that_flips_in_a_kept_ensemble_is_found(tmp_path):
+    values = np.random.default_rng(0).normal(size=(20, 3))
+    _kept.keep("flipped", values, tmp_path)
+    path = tmp_path / "flipped.npz"
+    whole, found_out = path.read_bytes(), 0
+    for bit in range(0, 8 * len(whole), 13):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            found = _kept._read(path, "flipped")
+        assert (found is None) == (len(told) == 1)
+        assert found is None or np.array_equal(found, values)
+        found_out += found is None
+    assert found_out > 300
 
 
 # --- several processes ------------------------------------------------------------------------------

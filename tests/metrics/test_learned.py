@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 
 from graphcortex.metrics import (
+    Nulls,
     assortativity,
     learned_graph_metrics,
     modularity,
@@ -92,3 +93,44 @@ BAD_ARGUMENTS = {
 def test_rejects(arguments, keywords):
     with pytest.raises(ValueError, match=r"must .*got"):
         learned_graph_metrics(*arguments, **keywords)
+
+
+@pytest.mark.parametrize("null", ["erdos_renyi", "degree", "lattice"])
+def test_a_null_model_replaces_the_random_graphs_of_small_worldness_alone(null):
+    graph = clustered(50, 4)
+    published = learned_graph_metrics(*graph, num_nulls=10)
+    found = learned_graph_metrics(*graph, null=null, num_nulls=7, rng=2)
+    expected = small_worldness(found.edge_index, None, 50, method="matched", null=Nulls(null, 7, 2))
+    assert found.small_worldness.value == expected.value
+    assert (found.small_worldness.null, found.small_worldness.num_nulls) == (null, 7)
+    assert found.small_worldness.value != published.small_worldness.value
+    assert {**found.values(), "small_worldness": 0} == {**published.values(), "small_worldness": 0}
+
+
+def test_a_graph_that_is_its_own_null_has_a_small_worldness_of_one():
+    """A ring of even degree is the only lattice of its density; a random graph is like those of its density."""
+    ring = torch.arange(30)
+    near = torch.cat([torch.stack((ring, (ring + step) % 30)) for step in (1, 2, 3)], dim=1)
+    found = learned_graph_metrics(near, torch.arange(1.0, 91.0), 30, quantile=0, null="lattice", num_nulls=3)
+    assert found.edge_index.size(1) == 89  # what is equal to the quantile goes
+    assert found.small_worldness.value == pytest.approx(1, abs=0.05)
+    random = complete(60)
+    found = learned_graph_metrics(*random, null="erdos_renyi", num_nulls=30)
+    assert found.small_worldness.value == pytest.approx(1, abs=0.1)
+
+
+def test_of_all_pairs_a_sparse_network_keeps_its_edges():
+    ring = torch.stack((torch.arange(20), (torch.arange(20) + 1) % 20))
+    weight = torch.linspace(-1, 1, 20)
+    assert learned_graph_metrics(ring, weight, 20, num_nulls=5).edge_index.size(1) == 2
+    found = learned_graph_metrics(ring, weight, 20, over="pairs", num_nulls=5)
+    assert found.edge_index.size(1) == 20
+    assert found.entropy.value == weight_entropy(weight).value
+
+
+def test_a_diverged_network_says_by_which_method_it_has_no_small_worldness():
+    graph = complete(6)
+    graph.edge_weight[2] = math.nan
+    assert learned_graph_metrics(*graph, null="degree").small_worldness.method == "matched"
+    with pytest.raises(ValueError, match=r"null must be one of .*got 'moon'"):
+        learned_graph_metrics(*complete(6), null="moon")

@@ -80,3 +80,25 @@ BAD_ARGUMENTS = {
 def test_rejects(arguments, keywords):
     with pytest.raises(ValueError, match=r"must .*got"):
         strongest_edges(*arguments, **keywords)
+
+
+@given(graph=edges(), quantile=st.sampled_from([0.0, 0.5, 0.9, 0.99]))
+def test_over_all_pairs_is_the_quantile_of_the_matrix(graph, quantile):
+    N = graph.num_nodes
+    matrix = np.zeros((N, N))
+    pairs, first = np.unique(graph.edge_index.numpy(), axis=1, return_index=True)
+    weight = graph.edge_weight[torch.from_numpy(first)]
+    matrix[tuple(pairs)] = weight.abs().double().numpy()
+    kept = np.argwhere(matrix > np.quantile(matrix, quantile))
+    expected = sorted({(min(i, j), max(i, j)) for i, j in kept.tolist() if i != j})
+    got = strongest_edges(torch.from_numpy(pairs), weight, N, quantile=quantile, over="pairs")
+    assert list(map(tuple, got.T.tolist())) == expected
+
+
+def test_pairs_of_several_edges_are_no_matrix():
+    with pytest.raises(
+        ValueError, match=r"over must be 'edges' where pairs have several edges: got 5 edges of 4 pairs"
+    ):
+        strongest_edges(torch.tensor([[0, 0, 0, 1, 1], [1, 1, 0, 0, 1]]), torch.ones(5), 2, over="pairs")
+    with pytest.raises(ValueError, match=r"over must be one of .*got 'all'"):
+        strongest_edges(torch.tensor([[0], [1]]), torch.ones(1), 2, over="all")

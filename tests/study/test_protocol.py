@@ -3,9 +3,12 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from graphcortex.study import Protocol
-from graphcortex.study.protocol import FUNCTIONAL
+from graphcortex.graphs import NULL_MODELS
+from graphcortex.study import CORRECTIONS, Protocol
+from graphcortex.study.protocol import CHOICES, FUNCTIONAL, SMALL_WORLD_NULLS
 
 # Written down from the published code, not from the class.
 PUBLISHED = {
@@ -118,3 +121,62 @@ BAD = [
 def test_rejects(name, value):
     with pytest.raises(ValueError, match=rf"^{name}.* must .*got"):
         Protocol(**{name: value})
+
+
+# --- names and corrections
+
+
+def test_corrected_is_what_section_3_asks_for():
+    changed = {
+        "position_reading": "true",
+        "distance_scale": "mean",
+        "self_connection_length": "shortest",
+        "normalization": "both",
+        "anatomy_normalization": "both",
+        "l1_strength": 0.3,
+        "diverged_accuracy": "missing",
+        "small_world_null": "degree",
+        "num_nulls": 20,
+        "trials": "per-seed",
+        "num_validation": 1280,
+        "reported_accuracy": "test",
+        "interval": "bounded",
+    }
+    assert dataclasses.asdict(Protocol.corrected()) == PUBLISHED | changed
+
+
+@given(st.lists(st.tuples(st.sampled_from("+-"), st.sampled_from(sorted(CORRECTIONS))), max_size=6), st.booleans())
+def test_a_name_is_a_sum_of_corrections(steps, corrected):
+    base = "corrected" if corrected else "published"
+    chosen = set(CORRECTIONS) if corrected else set()
+    for sign, name in steps:
+        chosen = chosen | {name} if sign == "+" else chosen - {name}
+    fields = dict(PUBLISHED)
+    for name in chosen:
+        fields |= CORRECTIONS[name]
+    assert dataclasses.asdict(Protocol.parse(base + "".join(map("".join, steps)))) == fields
+
+
+def test_all_corrections_added_one_by_one_are_the_corrected_protocol():
+    assert Protocol.parse("published" + "".join(f"+{name}" for name in CORRECTIONS)) == Protocol.corrected()
+    assert Protocol.parse("corrected" + "".join(f"-{name}" for name in CORRECTIONS)) == Protocol.published()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "Published", "published+", "published+moon", "corrected positions", "+scale", "published+scale+", None, 3],
+)
+def test_names_of_no_protocol_are_refused(name):
+    with pytest.raises(ValueError, match=r"a protocol must be published or corrected.*corrections: positions, .*got "):
+        Protocol.parse(name)
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_every_choice_takes_its_forms_and_no_other(name):
+    assert getattr(Protocol(), name) == CHOICES[name][0]  # the published form comes first
+    for form in CHOICES[name]:
+        assert getattr(Protocol(**{name: form}), name) == form
+    with pytest.raises(ValueError, match=rf"{name} must be one of .*got 'moon'"):
+        Protocol(**{name: "moon"})
+    assert set(SMALL_WORLD_NULLS) == set(CHOICES["small_world_null"])
+    assert set(SMALL_WORLD_NULLS.values()) - {None} <= set(NULL_MODELS)

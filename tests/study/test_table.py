@@ -7,12 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.stats
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graphcortex.metrics import learned_graph_metrics
 from graphcortex.study import METRICS, PUBLISHED_VARIANTS, format_table, paper_results, summarize
-from graphcortex.study.table import t_interval
+from graphcortex.study.statistics import mean_interval
+from graphcortex.study.table import BOUNDS, bounded_interval, t_interval
 from graphcortex.tasks import TASKS
+from tests.metrics.graphs import complete
 
 numbers = st.floats(-1e6, 1e6)
 
@@ -124,6 +128,62 @@ def test_rows_stand_in_reporting_order_whatever_the_order_of_the_runs():
     assert keys.nunique() == (keys != keys.shift()).sum()  # each block in one piece
 
 
+# --- connectomes, protocols and the interval that a protocol names
+
+
+def test_a_group_is_of_one_connectome_and_one_protocol():
+    places = [("6_6_2", "published", 0.9), ("6_6_2", "corrected", 0.7), ("4_7_2", "published", 0.5)]
+    runs = [row(connectome=c, protocol=p, accuracy=a + 0.1 * s, seed=s) for c, p, a in places for s in (0, 1)]
+    table = summarize(pd.DataFrame(runs), compare_with_paper=True)
+    assert list(table.columns[:6]) == ["connectome", "protocol", "recurrence", "task", "variant", "metric"]
+    for c, p, a in places:
+        got = cell(table, connectome=c, protocol=p)
+        assert got["mean"] == pytest.approx(a + 0.05)
+        assert math.isnan(got["paper_mean"]) == ((c, p) != ("6_6_2", "published"))
+        assert got["agrees"] == ((c, p) == ("6_6_2", "published") and abs(got["mean"] - got["paper_mean"]) < 0.2)
+    assert table["protocol"].drop_duplicates().tolist() == ["published", "corrected"]
+    with pytest.raises(ValueError, match="a protocol must be published or corrected"):
+        summarize(pd.DataFrame([row(protocol="mine")]))
+
+
+@pytest.mark.parametrize(
+    "protocol", ["published", "published+scale", "published+intervals", "corrected", "corrected-intervals"]
+)
+def test_the_interval_is_the_one_that_the_protocol_names(protocol):
+    accuracies = np.array([0.92, 1.0, 1.0, 1.0, 0.99])
+    runs = [row(protocol=protocol, seed=seed, accuracy=a) for seed, a in enumerate(accuracies)]
+    got = cell(summarize(pd.DataFrame(runs)))
+    interval = (got["ci95_low"], got["ci95_high"])
+    if protocol in ("published+intervals", "corrected"):
+        assert interval == mean_interval(accuracies).interval
+        assert interval[1] <= 1
+    else:
+        assert interval == t_interval(accuracies)
+        assert interval[1] > 1
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_bounded_intervals_stay_within_the_bounds_of_their_metric(metric):
+    low, high = BOUNDS[metric]
+    top = high if math.isfinite(high) else 9.0
+    for values in ([top] * 6, [low] * 6, [top + 1e-12, top], [top, top - 0.01, top - 0.3], [low, low, low + 0.2]):
+        ends = bounded_interval(np.array(values), metric)
+        assert low <= ends[0] <= np.clip(np.mean(values), low, high) <= ends[1] <= high
+    for few in ([], [top]):
+        assert all(math.isnan(end) for end in bounded_interval(np.array(few), metric))
+    with pytest.raises(ValueError, match="must lie within its bounds"):
+        bounded_interval(np.array([low - 0.1, low]), metric)
+
+
+def test_bounds_hold_for_the_learned_graphs_of_any_weights():
+    graph = complete(12)
+    for seed in range(5):
+        weight = torch.randn(144, generator=torch.Generator().manual_seed(seed))
+        found = learned_graph_metrics(graph.edge_index, weight, 12, quantile=0.7, num_nulls=10).values()
+        for metric, value in found.items():
+            assert BOUNDS[metric][0] <= value <= BOUNDS[metric][1], metric
+
+
 # --- the study's own numbers
 
 
@@ -195,6 +255,29 @@ def test_the_text_gives_mean_interval_and_runs():
     assert len(line) == len(heading)
     assert "paper" not in text
     assert "diverged" not in text
+
+
+def test_the_text_gives_both_ends_of_an_interval_that_is_not_symmetric():
+    runs = [row(protocol="corrected", seed=seed, accuracy=a) for seed, a in enumerate((0.9, 1.0, 1.0, 0.99))]
+    table = summarize(pd.DataFrame(runs))
+    got = cell(table)
+    heading, line = format_table(table).split("\n")[1:]
+    assert f"{got['mean']:.3f} [{got['ci95_low']:.3f}, {got['ci95_high']:.3f}]" in line
+    assert len(line) == len(heading)
+
+
+def test_the_text_names_connectome_and_protocol_where_there_are_several():
+    runs = [row(protocol=protocol) for protocol in ("published", "corrected")]
+    one, two = format_table(summarize(pd.DataFrame(runs))).split("\n\n")
+    assert one.startswith("6_6_2, published: go_nogo, free recurrence (chance 0.5")
+    assert two.startswith("6_6_2, corrected: go_nogo, free recurrence (chance 0.5")
+
+
+def test_long_names_of_variants_keep_their_column():
+    names = ("W", "W*[no-diagonal]D*[shuffled]C*+sparse@degree-length")
+    lines = format_table(summarize(pd.DataFrame([row(variant=name) for name in names]))).split("\n")[1:]
+    assert len({len(line) for line in lines}) == 1
+    assert lines[2].startswith(f"{names[1]}  ")
 
 
 def test_the_text_of_one_seed_has_no_interval():

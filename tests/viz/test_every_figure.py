@@ -22,21 +22,26 @@ CURVE = np.array([0.2, 0.3, 0.6])
 CLUB = SimpleNamespace(k=np.arange(3), phi=CURVE, phi_null_mean=CURVE, phi_null_sd=CURVE / 10, phi_norm=CURVE / CURVE)
 TABLE = pd.DataFrame({"variant": "W", "seed": 0, "epoch": [1, 2], "accuracy": [0.1, 0.2], "loss": [2.0, 1.0]})
 
+RUNS = pd.DataFrame({"variant": ["W", "WD"] * 2, "seed": [0, 0, 1, 1], "accuracy": [0.5, 0.9, 0.6, 0.8]})
+
 # A new figure is one more line, and inherits every test below.
 FIGURES = {
     "plot_busiest_edges": lambda g: (busiest_edges(g.edge_index, g.edge_weight, 12, top=None),),
     "plot_connectome": lambda g: (Connectome.from_arrays(g.pos, g.edge_index, g.edge_weight.abs().ceil().long() + 1),),
     "plot_degree_distribution": lambda g: (g.edge_index, g.edge_weight, 12),
+    "plot_effects": lambda g: (RUNS.assign(entropy=RUNS["accuracy"]),),
     "plot_evolution": lambda g: (TABLE,),
     "plot_learned_graph": lambda g: (g.pos, g.edge_index, g.edge_weight),
     "plot_learning_curves": lambda g: (TABLE,),
     "plot_length_distribution": lambda g: (g.edge_index, g.edge_weight, 12, g.pos),
     "plot_matrix": lambda g: (g.edge_index, g.edge_weight, 12),
+    "plot_paired_metrics": lambda g: (RUNS.assign(entropy=RUNS["accuracy"]),),
     "plot_rich_club": lambda g: (CLUB,),
     "plot_spectrum": lambda g: (g.edge_index, g.edge_weight, 12),
 }
 FLAT = sorted(set(FIGURES) - {"plot_learned_graph", "plot_connectome"})
-DIVIDED = ["plot_busiest_edges", "plot_evolution", "plot_rich_club"]
+DIVIDED = ["plot_busiest_edges", "plot_effects", "plot_evolution", "plot_paired_metrics", "plot_rich_club"]
+OPTIONS = {"plot_effects": {"reference": "W"}}
 IMAGES = ["plot_matrix"]
 
 
@@ -50,7 +55,7 @@ def name(request):
 
 
 def draw(name, graph, **options):
-    return getattr(viz, name)(*FIGURES[name](graph), **options)
+    return getattr(viz, name)(*FIGURES[name](graph), **OPTIONS.get(name, {}), **options)
 
 
 def test_returns_axes_of_a_figure_of_its_own(graph, name):

@@ -111,38 +111,34 @@ def groups_of(runs: pd.DataFrame, by: Sequence[str]) -> list[tuple[dict[str, obj
     return [(dict(zip(by, key, strict=True)), part) for key, part in runs.groupby(list(by), sort=False, dropna=False)]
 
 
-def values_of(runs: pd.DataFrame, variant: str, metric: str, *, over: Sequence[str] = PAIRING) -> pd.Series:
-    """Return a variant's values under the columns that pair them; NaN for a run that diverged.
+def values_of(runs: pd.DataFrame, metric: str, *, over: Sequence[str] = PAIRING) -> pd.DataFrame:
+    """Return a column per variant and a row per pairing of the runs, NaN where a run is missing or diverged.
 
     Raises:
         ValueError: If two runs claim one place.
     """
-    part = runs[runs["variant"].astype(str) == variant]
-    values = part[metric].astype(float)
-    if "diverged_epoch" in part.columns:
-        values = values.where(part["diverged_epoch"].isna())
-    keys = [column for column in over if column in part.columns]
-    values.index = pd.MultiIndex.from_frame(part[keys])
-    if values.index.has_duplicates:
-        first = values.index[values.index.duplicated()][0]
-        twice = ", ".join(f"{key} {value}" for key, value in zip(keys, first, strict=True))
+    keys = [column for column in over if column in runs.columns]
+    values = runs[metric].astype(float)
+    if "diverged_epoch" in runs.columns:
+        values = values.where(runs["diverged_epoch"].isna())
+    places = runs[keys].assign(variant=runs["variant"].astype(str))
+    if places.duplicated().any():
+        twice = places[places.duplicated()].iloc[0]
+        where = ", ".join(f"{key} {twice[key]}" for key in keys)
         raise ValueError(
-            f"each run must be there once: variant {variant} has several runs at {twice}; drop duplicates."
+            f"each run must be there once: variant {twice['variant']} has several runs at {where}; drop duplicates."
         )
-    return values
-
-
-def pair_up(first: pd.Series, second: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Return two variants' values pair by pair, NaN where one has no run."""
-    first, second = first.align(second, join="outer")
-    return first.to_numpy(), second.to_numpy()
+    values.index = pd.MultiIndex.from_frame(places)
+    return values.unstack("variant")[list(dict.fromkeys(places["variant"]))]
 
 
 def _compared(
     runs: pd.DataFrame, a: str, b: str, metric: str, test: str, level: float, resamples: int, seed: int
 ) -> dict[str, object]:
-    series = [values_of(runs, name, metric) for name in (a, b)]
-    first, second = pair_up(*series)
+    of_two = runs[runs["variant"].astype(str).isin((a, b))]
+    # A group may lack one of the two altogether.
+    wide = values_of(of_two, metric).reindex(columns=[a, b])
+    first, second = wide[a].to_numpy(), wide[b].to_numpy()
     both = ~np.isnan(first) & ~np.isnan(second)
     bounds = (-1.0, 1.0) if metric in FRACTIONS else None
     options = {"level": level, "resamples": resamples, "rng": seed}
@@ -151,8 +147,8 @@ def _compared(
     else:
         tested = wilcoxon_signed_rank(first, second)
     row: dict[str, object] = {"metric": metric, "a": a, "b": b, "n": int(both.sum()), "dropped": int((~both).sum())}
-    for side, values in zip("ab", series, strict=True):
-        row[f"diverged_{side}"] = int(values.isna().sum())
+    for side, name, values in zip("ab", (a, b), (first, second), strict=True):
+        row[f"diverged_{side}"] = int((of_two["variant"].astype(str) == name).sum() - (~np.isnan(values)).sum())
     for side, values in zip("ab", (first, second), strict=True):
         row[f"mean_{side}"] = float(values[both].mean()) if both.any() else math.nan
     for name, effect in {
