@@ -1,0 +1,39 @@
+"""``graphcortex report``: a study's folder as one page."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from graphcortex.study import load_results
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    """Write the report of a study's folder, finished or not: one HTML file, its figures and tables beside it. Nothing is trained.
+
+    Example: graphcortex report results/study
+    """
+
+    folder: Path
+    """Results folder of a study."""
+    reference: str | None = None
+    """Variant that the others are compared with, as in W*D*C. Default: W, or else the first."""
+
+
+def report_command(config: ReportConfig) -> int:
+    """Write the report and say where it is; return 0, or 1 where runs failed."""
+    from graphcortex.viz import write_report
+
+    results = load_results(config.folder)
+    path = write_report(results, reference=config.reference)
+    missing, failed = len(results.missing), len(results.failures)
+    if missing or failed:
+        print(
+            f"graphcortex: {missing} of {len(results.study.keys())} runs are missing, {failed} of them failed; "
+            f"graphcortex resume {config.folder} computes them.",
+            file=sys.stderr,
+        )
+    print(f"{path}, figures and tables in {path.parent / 'report'}/")
+    return 1 if failed else 0
