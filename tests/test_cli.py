@@ -107,14 +107,19 @@ def test_run_trains_prints_the_table_and_says_what_it_wrote(small, capsys, tmp_p
     out = tmp_path / "out"
     assert "go_nogo, free recurrence (chance 0.5" in said
     assert "mean ± half of the 95 % interval over seeds" in said
-    assert said.strip().endswith(f"{out}: table.csv, runs.csv, learned weights in weights/, 3 figures in figures/")
+    wrote = (
+        "table.csv, runs.csv, learned weights in weights/, 3 figures in figures/; all of it on one page: report.html"
+    )
+    assert said.strip().endswith(f"{out}: {wrote}")
     written = snapshot(out)
-    assert sorted(written) == [
+    assert (out / "report" / "table.csv").is_file()
+    assert sorted(name for name in written if not name.startswith("report/")) == [
         "connectomes/synthetic.pt",
         "figures/synthetic/published/go_nogo/free/W-matrix.png",
         "figures/synthetic/published/go_nogo/free/W-space.png",
         "figures/synthetic/published/go_nogo/free/learning-curves.png",
         "manifest.json",
+        "report.html",
         "runs.csv",
         "runs/synthetic/published/go_nogo/W-free-seed0.parquet",
         "table.csv",
@@ -122,6 +127,33 @@ def test_run_trains_prints_the_table_and_says_what_it_wrote(small, capsys, tmp_p
         "weights/synthetic/published/go_nogo/W-free-seed0.npz",
     ]
     assert len(pd.read_csv(out / "runs.csv")) == 1
+
+
+def test_report_makes_the_page_of_a_folder(small, capsys, tmp_path):
+    assert cli.main(["study", *small, "--variants", "W", "WD"]) == 0
+    out = tmp_path / "out"
+    assert not (out / "report.html").exists()
+    capsys.readouterr()
+    assert cli.main(["report", str(out), "--reference", "WD"]) == 0
+    assert capsys.readouterr().out == f"{out / 'report.html'}, figures and tables in {out / 'report'}/\n"
+    assert "WD" in (out / "report.html").read_text()
+
+
+def test_report_of_an_unfinished_folder_says_how_to_go_on(small, capsys, tmp_path):
+    assert cli.main(["study", *small, "--variants", "W", "WD"]) == 0
+    out = tmp_path / "out"
+    (out / "runs/synthetic/published/go_nogo/WD-free-seed0.parquet").unlink()
+    capsys.readouterr()
+    assert cli.main(["report", str(out)]) == 0
+    assert (
+        f"1 of 2 runs are missing, 0 of them failed; graphcortex resume {out} computes them" in capsys.readouterr().err
+    )
+    assert (out / "report.html").is_file()
+
+
+def test_report_needs_a_study(capsys, tmp_path):
+    assert cli.main(["report", str(tmp_path)]) == 2
+    assert "graphcortex: error:" in capsys.readouterr().err
 
 
 def test_metrics_says_everything_of_what_was_learned(small, capsys, tmp_path):
