@@ -67,10 +67,12 @@ def refused(capsys, *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("command", "mentioned"),
     {
-        "": ["run", "study", "resume", "metrics", "fetch", "info", "audit", "Exit codes: 0; 1"],
+        "": ["run", "study", "resume", "report", "export", "metrics", "fetch", "info", "audit", "Exit codes: 0; 1"],
         "run": [*OPTIONS, "Example:"],
         "study": [*OPTIONS, "--json", "Example:"],
         "resume": ["PATH", "--workers", "--scheduler", "--json", "Example:"],
+        "report": ["PATH", "--to", "--reference", "Example:"],
+        "export": ["PATH", "--to", "--protocol", "Example:"],
         "metrics": [*OPTIONS, "--nulls", "--json", "Example:"],
         "fetch": ["--fields", "--data-root", "Example:"],
         "info": ["--field", "--data-root", "--json", "Example:"],
@@ -107,14 +109,17 @@ def test_run_trains_prints_the_table_and_says_what_it_wrote(small, capsys, tmp_p
     out = tmp_path / "out"
     assert "go_nogo, free recurrence (chance 0.5" in said
     assert "mean ± half of the 95 % interval over seeds" in said
-    assert said.strip().endswith(f"{out}: table.csv, runs.csv, learned weights in weights/, 3 figures in figures/")
+    assert said.strip().endswith(
+        f"{out}: table.csv, runs.csv, learned weights in weights/, 3 figures in figures/, report.html"
+    )
     written = snapshot(out)
-    assert sorted(written) == [
+    assert sorted(name for name in written if not name.startswith("report/")) == [
         "connectomes/synthetic.pt",
         "figures/synthetic/published/go_nogo/free/W-matrix.png",
         "figures/synthetic/published/go_nogo/free/W-space.png",
         "figures/synthetic/published/go_nogo/free/learning-curves.png",
         "manifest.json",
+        "report.html",
         "runs.csv",
         "runs/synthetic/published/go_nogo/W-free-seed0.parquet",
         "table.csv",
@@ -220,8 +225,23 @@ def test_the_same_command_or_resume_goes_on_where_it_was(small, capsys, monkeypa
     assert capsys.readouterr().out.count("learned weights in weights/") == 2
 
 
-def test_resume_of_no_study_is_told(capsys, tmp_path):
-    said = told(capsys, cli.main(["resume", str(tmp_path / "none")]))
+def test_report_and_export_of_a_folder(small, capsys, tmp_path):
+    assert cli.main(["study", *small]) == 0
+    capsys.readouterr()
+    assert cli.main(["report", str(tmp_path / "out"), "--to", str(tmp_path / "page.html"), "--reference", "W"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'page.html'}\n"
+    assert "<html" in (tmp_path / "page.html").read_text()
+    assert cli.main(["export", str(tmp_path / "out"), "--to", str(tmp_path / "paper")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'paper' / 'synthetic_sttc-corr'}\n"
+    assert (tmp_path / "paper" / "synthetic_sttc-corr" / "Task2" / "Accuracy_raw.csv").is_file()
+    assert "is there already" in told(
+        capsys, cli.main(["export", str(tmp_path / "out"), "--to", str(tmp_path / "paper")])
+    )
+
+
+@pytest.mark.parametrize("command", ["resume", "report", "export"])
+def test_a_folder_of_no_study_is_told(capsys, tmp_path, command):
+    said = told(capsys, cli.main([command, str(tmp_path / "none")]))
     assert "must be the results folder of a study, with a manifest.json" in said
 
 

@@ -13,7 +13,7 @@ from graphcortex.study import StudyConfig, StudyResults, run_study
 
 @dataclass(frozen=True)
 class RunConfig(StudyConfig):
-    """Train every variant on every task, print the table, and write weights, tables and figures.
+    """Train every variant on every task, print the table, and write weights, tables, figures and a report.
 
     A study that was stopped goes on where it was when it is started again with the same --out. Example:
     graphcortex run --tasks go_nogo --variants 'W*D*C' W --seeds 2
@@ -21,7 +21,7 @@ class RunConfig(StudyConfig):
 
 
 def run(config: StudyConfig) -> StudyResults:
-    """Train every variant on every task, print the table, and write weights, tables and figures.
+    """Train every variant on every task, print the table, and write weights, tables, figures and a report.
 
     Args:
         config: What to run.
@@ -29,12 +29,13 @@ def run(config: StudyConfig) -> StudyResults:
     Returns:
         The results.
     """
-    from graphcortex.viz import write_figures
+    from graphcortex.viz import write_figures, write_report
 
     results = run_study(config)
     figures = write_figures(results) if config.keep_weights else []
     weights = f", learned weights in weights/, {len(figures)} figures in figures/" if config.keep_weights else ""
-    tell(results, weights)
+    report = f", {write_report(results, formats=()).name}" if len(results.runs) else ""
+    tell(results, weights + report)
     return results
 
 
