@@ -67,10 +67,12 @@ def refused(capsys, *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("command", "mentioned"),
     {
-        "": ["run", "study", "resume", "metrics", "fetch", "info", "audit", "Exit codes: 0; 1"],
+        "": ["run", "study", "resume", "report", "export", "metrics", "fetch", "info", "audit", "Exit codes: 0; 1"],
         "run": [*OPTIONS, "Example:"],
         "study": [*OPTIONS, "--json", "Example:"],
         "resume": ["PATH", "--workers", "--scheduler", "--json", "Example:"],
+        "report": ["PATH", "--to", "--reference", "Example:"],
+        "export": ["PATH", "--to", "--protocol", "Example:"],
         "metrics": [*OPTIONS, "--nulls", "--json", "Example:"],
         "fetch": ["--fields", "--data-root", "Example:"],
         "info": ["--field", "--data-root", "--json", "Example:"],
@@ -107,12 +109,10 @@ def test_run_trains_prints_the_table_and_says_what_it_wrote(small, capsys, tmp_p
     out = tmp_path / "out"
     assert "go_nogo, free recurrence (chance 0.5" in said
     assert "mean ± half of the 95 % interval over seeds" in said
-    wrote = (
-        "table.csv, runs.csv, learned weights in weights/, 3 figures in figures/; all of it on one page: report.html"
+    assert said.strip().endswith(
+        f"{out}: table.csv, runs.csv, learned weights in weights/, 3 figures in figures/, report.html"
     )
-    assert said.strip().endswith(f"{out}: {wrote}")
     written = snapshot(out)
-    assert (out / "report" / "table.csv").is_file()
     assert sorted(name for name in written if not name.startswith("report/")) == [
         "connectomes/synthetic.pt",
         "figures/synthetic/published/go_nogo/free/W-matrix.png",
@@ -135,7 +135,8 @@ def test_report_makes_the_page_of_a_folder(small, capsys, tmp_path):
     assert not (out / "report.html").exists()
     capsys.readouterr()
     assert cli.main(["report", str(out), "--reference", "WD"]) == 0
-    assert capsys.readouterr().out == f"{out / 'report.html'}, figures and tables in {out / 'report'}/\n"
+    assert capsys.readouterr().out == f"{out / 'report.html'}\n"
+    assert (out / "report" / "effects.csv").is_file()
     assert "WD" in (out / "report.html").read_text()
 
 
@@ -149,11 +150,6 @@ def test_report_of_an_unfinished_folder_says_how_to_go_on(small, capsys, tmp_pat
         f"1 of 2 runs are missing, 0 of them failed; graphcortex resume {out} computes them" in capsys.readouterr().err
     )
     assert (out / "report.html").is_file()
-
-
-def test_report_needs_a_study(capsys, tmp_path):
-    assert cli.main(["report", str(tmp_path)]) == 2
-    assert "graphcortex: error:" in capsys.readouterr().err
 
 
 def test_metrics_says_everything_of_what_was_learned(small, capsys, tmp_path):
@@ -252,8 +248,23 @@ def test_the_same_command_or_resume_goes_on_where_it_was(small, capsys, monkeypa
     assert capsys.readouterr().out.count("learned weights in weights/") == 2
 
 
-def test_resume_of_no_study_is_told(capsys, tmp_path):
-    said = told(capsys, cli.main(["resume", str(tmp_path / "none")]))
+def test_report_and_export_of_a_folder(small, capsys, tmp_path):
+    assert cli.main(["study", *small]) == 0
+    capsys.readouterr()
+    assert cli.main(["report", str(tmp_path / "out"), "--to", str(tmp_path / "page.html"), "--reference", "W"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'page.html'}\n"
+    assert "<html" in (tmp_path / "page.html").read_text()
+    assert cli.main(["export", str(tmp_path / "out"), "--to", str(tmp_path / "paper")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'paper' / 'synthetic_sttc-corr'}\n"
+    assert (tmp_path / "paper" / "synthetic_sttc-corr" / "Task2" / "Accuracy_raw.csv").is_file()
+    assert "is there already" in told(
+        capsys, cli.main(["export", str(tmp_path / "out"), "--to", str(tmp_path / "paper")])
+    )
+
+
+@pytest.mark.parametrize("command", ["resume", "report", "export"])
+def test_a_folder_of_no_study_is_told(capsys, tmp_path, command):
+    said = told(capsys, cli.main([command, str(tmp_path / "none")]))
     assert "must be the results folder of a study, with a manifest.json" in said
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphcortex._optional import require
-from graphcortex.cli import audit, fetch, info, metrics, report, resume, run, study
+from graphcortex.cli import audit, export, fetch, info, metrics, report, resume, run, study
 from graphcortex.cli._exit import guarded
 
 _DESCRIPTION = """Turn a cortical connectome into trained recurrent networks, and read what they learned.
@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[type, Callable[[Any], int]]] = {
     "study": (study.StudyCommand, study.study_command),
     "resume": (resume.ResumeConfig, resume.resume_command),
     "report": (report.ReportConfig, report.report_command),
+    "export": (export.ExportConfig, export.export_command),
     "metrics": (metrics.MetricsConfig, metrics.metrics_command),
     "fetch": (fetch.FetchConfig, fetch.fetch_command),
     "info": (info.InfoConfig, info.info_command),
@@ -26,7 +27,7 @@ COMMANDS: dict[str, tuple[type, Callable[[Any], int]]] = {
 }
 """What each command is asked, and what it does."""
 
-_POSITIONAL = ("resume", "report", "audit")
+_POSITIONAL = ("resume", "report", "export", "audit")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

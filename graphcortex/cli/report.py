@@ -18,6 +18,8 @@ class ReportConfig:
 
     folder: Path
     """Results folder of a study."""
+    to: Path | None = None
+    """The HTML file. Default: report.html in the folder."""
     reference: str | None = None
     """Variant that the others are compared with, as in W*D*C. Default: W, or else the first."""
 
@@ -27,7 +29,7 @@ def report_command(config: ReportConfig) -> int:
     from graphcortex.viz import write_report
 
     results = load_results(config.folder)
-    path = write_report(results, reference=config.reference)
+    path = write_report(results, config.to, reference=config.reference)
     missing, failed = len(results.missing), len(results.failures)
     if missing or failed:
         print(
@@ -35,5 +37,5 @@ def report_command(config: ReportConfig) -> int:
             f"graphcortex resume {config.folder} computes them.",
             file=sys.stderr,
         )
-    print(f"{path}, figures and tables in {path.parent / 'report'}/")
+    print(path)
     return 1 if failed else 0

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from graphcortex._checks import check_count
 from graphcortex.cli._told import tell
-from graphcortex.study import Dask, Engine, InProcess, Processes, Store, load_study
+from graphcortex.study import Store, load_study
+from graphcortex.study.config import choose_engine
 
 
 @dataclass(frozen=True)
@@ -27,20 +27,13 @@ class ResumeConfig:
     """Print one JSON object: runs, table, failures."""
 
     def __post_init__(self):
-        check_count(self.workers, "workers")
-        if self.scheduler is not None and self.workers != 1:
-            raise ValueError("workers and scheduler must not both be given: a Dask scheduler has workers of its own.")
-
-    def engine(self, threads: int) -> Engine:
-        """Return where the runs are computed."""
-        if self.scheduler is not None:
-            return Dask(self.scheduler)
-        return InProcess() if self.workers == 1 else Processes(self.workers, threads=threads or 1)
+        choose_engine(self.workers, self.scheduler)
 
 
 def resume_command(config: ResumeConfig) -> int:
     """Go on with a study, tell what it gave, and return the exit code."""
     study = load_study(config.folder)
     keep = bool(Store.open(config.folder).manifest["study"].get("keep_weights", True))
-    results = study.run(config.folder, engine=config.engine(study.threads), keep_weights=keep)
+    engine = choose_engine(config.workers, config.scheduler, device=study.device, threads=study.threads)
+    results = study.run(config.folder, engine=engine, keep_weights=keep)
     return tell(results, ", learned weights in weights/" if keep else "", as_json=config.json)

@@ -33,9 +33,9 @@ def run(config: StudyConfig) -> StudyResults:
 
     results = run_study(config)
     figures = write_figures(results) if config.keep_weights else []
-    report = write_report(results)
     weights = f", learned weights in weights/, {len(figures)} figures in figures/" if config.keep_weights else ""
-    tell(results, f"{weights}; all of it on one page: {report.name}")
+    report = f", {write_report(results, formats=()).name}" if len(results.runs) else ""
+    tell(results, weights + report)
     return results
 
 

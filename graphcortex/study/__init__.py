@@ -12,6 +12,7 @@ from graphcortex.study.key import RECURRENCE, RunKey
 from graphcortex.study.lengths import edge_lengths
 from graphcortex.study.logs import csv_log, tensorboard_log
 from graphcortex.study.optimizers import KerasAdam, make_optimizer, scheduled_rate
+from graphcortex.study.paper_layout import PaperLayoutError, read_paper_layout, write_paper_layout
 from graphcortex.study.possible import check_possible
 from graphcortex.study.protocol import CORRECTIONS, Protocol
 from graphcortex.study.results import StudyResults
@@ -42,6 +43,7 @@ __all__ = [
     "Finding",
     "InProcess",
     "KerasAdam",
+    "PaperLayoutError",
     "Processes",
     "Protocol",
     "RunKey",
@@ -71,6 +73,7 @@ __all__ = [
     "make_optimizer",
     "network_edges",
     "paper_results",
+    "read_paper_layout",
     "run_ensemble",
     "run_one",
     "run_study",
@@ -78,4 +81,5 @@ __all__ = [
     "summarize",
     "tensorboard_log",
     "train",
+    "write_paper_layout",
 ]

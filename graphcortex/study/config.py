@@ -78,13 +78,12 @@ class StudyConfig:
             Protocol.parse(protocol)
         for recurrence in self.recurrence:
             check_choice(recurrence, "recurrence", RECURRENCE)
-        for name in ("seeds", "epochs", "workers"):
+        for name in ("seeds", "epochs"):
             check_count(getattr(self, name), name)
         check_count(self.threads, "threads", minimum=0)
         check_choice(self.functional, "functional", FUNCTIONAL)
         check_device(self.device)
-        if self.scheduler is not None and self.workers != 1:
-            raise ValueError("workers and scheduler must not both be given: a Dask scheduler has workers of its own.")
+        self.engine()
 
     def protocols(self) -> dict[str, Protocol]:
         """Return the protocols by name, with the epochs and relations asked for."""
@@ -118,11 +117,7 @@ class StudyConfig:
 
     def engine(self) -> Engine:
         """Return where the runs are computed."""
-        if self.scheduler is not None:
-            return Dask(self.scheduler)
-        if self.workers == 1 and self.device.startswith("cuda"):
-            return Ensembles()
-        return InProcess() if self.workers == 1 else Processes(self.workers, threads=self.threads or 1)
+        return choose_engine(self.workers, self.scheduler, device=self.device, threads=self.threads)
 
 
 def run_study(config: StudyConfig, *, progress: bool = True) -> StudyResults:
@@ -142,6 +137,28 @@ def run_study(config: StudyConfig, *, progress: bool = True) -> StudyResults:
         keep_weights=config.keep_weights,
         progress=progress,
     )
+
+
+def choose_engine(workers: int = 1, scheduler: str | None = None, *, device: str = "cpu", threads: int = 0) -> Engine:
+    """Return the engine of a command line: Dask, processes, or this process, with seeds side by side on a GPU.
+
+    Args:
+        workers: Processes of this machine.
+        scheduler: Address of a Dask scheduler, which has workers of its own.
+        device: Where the networks are trained.
+        threads: CPU threads of each run; 0 leaves that to the engine.
+
+    Raises:
+        ValueError: If ``workers`` is less than 1, or both are given.
+    """
+    check_count(workers, "workers")
+    if scheduler is not None and workers != 1:
+        raise ValueError("workers and scheduler must not both be given: a Dask scheduler has workers of its own.")
+    if scheduler is not None:
+        return Dask(scheduler)
+    if workers > 1:
+        return Processes(workers, threads=threads or 1)
+    return Ensembles() if device.startswith("cuda") else InProcess()
 
 
 def load_connectome(name: str, data_root: Path | None = None) -> Connectome:

@@ -29,8 +29,8 @@ __all__ = ["Store", "StoreError", "write_text"]
 MANIFEST = "manifest.json"
 _OLD = "study.json"
 _WRITTEN = (
-    *("runs", "weights", "failures", "set_aside", "connectomes", "figures", "report"),
-    *("runs.csv", "table.csv", "times.csv", "report.html"),
+    *("runs", "weights", "failures", "set_aside", "connectomes", "figures", "report", "nulls"),
+    *("runs.csv", "table.csv", "times.csv", "metrics.csv", "report.html"),
     *(_OLD, MANIFEST),
 )
 """What a study writes, what marks the folder as its own last: it does so until all else is deleted."""

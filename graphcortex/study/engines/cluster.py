@@ -16,7 +16,6 @@ from graphcortex.study.key import RunKey
 from graphcortex.study.progress import Progress
 from graphcortex.study.run import RunResult
 
-_TRIES = 3
 _PATIENCE_S = 30
 
 
@@ -24,8 +23,10 @@ _PATIENCE_S = 30
 class Dask:
     """Compute the runs on the workers of a Dask scheduler, each as a task of its own; connectomes are sent once.
 
-    A worker that is lost costs its runs another try elsewhere, and nothing else. Workers need this library in the same version; one
-    thread each (``dask worker --nthreads 1``) is best, since PyTorch has threads of its own.
+    A worker that is lost costs its runs another try elsewhere, and nothing else. A run in whose company several workers were lost
+    is tried once more when the others are done, alone, and has failed if its worker is lost then too. Workers need this library
+    in the same version, and a nanny (Dask's default) to come back; one thread each (``dask worker --nthreads 1``) is best, since
+    PyTorch has threads of its own.
 
     Args:
         client: Address of the scheduler, such as ``tcp://10.0.0.1:8786``, or a ``distributed.Client``, which stays open.
@@ -41,57 +42,63 @@ class Dask:
             MissingDependencyError: If Dask is not installed.
             ValueError: If a task of the user's cannot be sent to another process.
         """
-        distributed = require("distributed", "study", "the Dask engine")
+        require("distributed", "study", "the Dask engine")
         work = sendable(runner)
         if not isinstance(self.client, str):
-            yield from _run(distributed, self.client, work, keys, progress)
+            yield from _run(self.client, work, keys)
             return
+        from distributed import Client
+
         try:
-            client = distributed.Client(self.client, timeout=_PATIENCE_S, set_as_default=False)
+            client = Client(self.client, timeout=_PATIENCE_S, set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
             raise EngineError(
                 f"no Dask scheduler answers at {self.client!r} ({error}); start one: dask scheduler."
             ) from error
         with client:
-            yield from _run(distributed, client, work, keys, progress)
+            yield from _run(client, work, keys)
 
 
-def _run(distributed: Any, client: Any, work: bytes, keys: Sequence[RunKey], progress: Progress) -> Iterator:
-    shared = client.scatter(work, broadcast=True, hash=False)
-    tries = dict.fromkeys(keys, 1)
-    asked = {client.submit(_attempt, shared, key, pure=False, key=None): key for key in keys}
-    waiting = distributed.as_completed(list(asked), loop=client.loop)
+def _run(client: Any, work: bytes, keys: Sequence[RunKey]) -> Iterator[RunResult | Failure]:
+    import dask
+
+    # As a task and not as scattered data, which are gone with the last worker that has them: a task is computed again.
+    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TB"}):
+        shared = client.submit(_share, work, pure=False)
+    suspects = []
+    for key, found in _compute(client, shared, keys):
+        if found is None:
+            suspects.append(key)
+        else:
+            yield found
+    for suspect in suspects:
+        for key, found in _compute(client, shared, [suspect]):
+            yield found or Failure(key, "its worker ended whenever it ran, alone too: killed, or out of memory")
+
+
+def _compute(client: Any, shared: Any, keys: Sequence[RunKey]) -> Iterator[tuple[RunKey, RunResult | Failure | None]]:
+    """Yield what each run gives, or None where it was lost with its worker, time and again."""
+    from distributed import KilledWorker, as_completed
+
+    asked = {client.submit(_attempt, shared, key, pure=False): key for key in keys}
     try:
-        for future in waiting:
+        for future in as_completed(list(asked), loop=client.loop):
             key = asked.pop(future)
-            found, lost = _outcome(future, key)
+            try:
+                found = pickle.loads(future.result())  # noqa: S301 - from a worker of our own
+            except (KilledWorker, CancelledError):
+                found = None
+            except Exception as error:
+                found = Failure.of(key, error)
             future.release()
-            if lost and tries[key] < _TRIES:
-                # The workers that had the connectomes are gone, and with them what was waiting for them: send both again.
-                tries[key] += 1
-                if shared.status != "finished":
-                    shared = client.scatter(work, broadcast=True, hash=False)
-                again = client.submit(_attempt, shared, key, pure=False, key=None)
-                asked[again] = key
-                waiting.add(again)
-            else:
-                yield found
+            yield key, found
     finally:
         if asked:
             client.cancel(list(asked), force=True)
 
 
-def _outcome(future: Any, key: RunKey) -> tuple[RunResult | Failure, bool]:
-    """Return what a task gave, and whether it was lost with a worker and not for a reason of its own."""
-    lost = Failure(key, f"it was lost with the worker that had it, {_TRIES} times"), True
-    if future.status in ("cancelled", "lost"):
-        return lost
-    if future.status == "error":
-        return Failure.of(key, future.exception()), False
-    try:
-        return pickle.loads(future.result()), False  # noqa: S301 - from a worker of our own
-    except CancelledError:  # it was finished, and its worker ended before the result was here
-        return lost
+def _share(work: bytes) -> bytes:
+    return work
 
 
 def _attempt(work: bytes, key: RunKey) -> bytes:

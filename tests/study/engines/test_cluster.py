@@ -14,9 +14,14 @@ distributed = pytest.importorskip("distributed", reason="Dask is not installed: 
 
 @pytest.fixture(scope="module")
 def cluster():
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1", memory_limit=None
-    ) as found:
+    dask = pytest.importorskip("dask")
+    options = {"dashboard_address": ":0", "host": "127.0.0.1", "memory_limit": None}
+    with (
+        dask.config.set(
+            {"distributed.scheduler.allowed-failures": 1}
+        ),  # to lose fewer workers, which take seconds to start
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, **options) as found,
+    ):
         yield found
 
 
@@ -42,7 +47,7 @@ def test_a_worker_that_is_killed_in_a_run_costs_a_retry_and_nothing_else(cluster
 
 
 def test_a_run_that_kills_every_worker_fails_and_the_others_do_not(cluster, tmp_path):
-    """Every worker has died by then, and what they shared with them: it is sent again."""
+    """It takes others with it, what they gave and what they shared; alone it shows that it is the one."""
     (tmp_path / "marks").mkdir()
     tasks = {"deadly": Deadly(folder=str(tmp_path / "marks"), times=99), "go_nogo": GoNoGo()}
     results = study(tasks, seeds=1, variants=("WD",)).run(
@@ -50,7 +55,10 @@ def test_a_run_that_kills_every_worker_fails_and_the_others_do_not(cluster, tmp_
     )
     assert results.runs["task"].tolist() == ["go_nogo"]
     assert [failure.key.task for failure in results.failures] == ["deadly"]
-    assert len(list((tmp_path / "marks").iterdir())) < 20
+    assert {failure.error for failure in results.failures} == {
+        "its worker ended whenever it ran, alone too: killed, or out of memory"
+    }
+    assert len(list((tmp_path / "marks").iterdir())) <= 4  # twice, and twice alone
 
 
 def test_no_scheduler_is_told(tmp_path, monkeypatch):

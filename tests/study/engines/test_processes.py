@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,8 @@ from graphcortex.study import EngineError, Processes, Store
 from graphcortex.tasks import GoNoGo
 from tests.study.engines._tasks import Deadly, Wrong, study
 from tests.study.test_store import snapshot
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def tables(folder) -> dict[str, bytes]:
@@ -73,7 +77,10 @@ def test_a_script_without_a_guard_is_told(tmp_path):
         "from tests.study.engines._tasks import study\n"
         f"study(('go_nogo',)).run({str(tmp_path / 'out')!r}, engine=Processes(1), progress=False)\n"
     )
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=240, check=False)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=240, check=False, env=environment
+    )
     assert done.returncode == 1
     assert "EngineError: a process of the study ended before it could begin (exit code 1)" in done.stderr
 

@@ -1,0 +1,30 @@
+"""``graphcortex export``: the study of a folder in the layout of the paper's notebook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from graphcortex.study import load_results, write_paper_layout
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """Write the runs of a folder as the paper's notebook writes its own: 6_6_2_sttc-corr/Task1/Accuracy_raw.csv, metrics.csv, ...
+
+    Example: graphcortex export results/study --to paper
+    """
+
+    folder: Path
+    """Results folder of a study."""
+    to: Path = Path("paper")
+    """Where the folders go, one per connectome and arm."""
+    protocol: str = "published"
+    """Which protocol's runs; the layout does not say which it was."""
+
+
+def export_command(config: ExportConfig) -> int:
+    """Write the runs of a study in the paper's layout, and say where."""
+    for path in write_paper_layout(load_results(config.folder), config.to, protocol=config.protocol):
+        print(path)
+    return 0
