@@ -24,7 +24,8 @@ from tests.study.test_store import snapshot
 
 OPTIONS = [
     "--tasks", "--field", "--data-root", "--variants", "--seeds", "--protocol", "--epochs", "--recurrence", "--functional",
-    "--device", "--threads", "--workers", "--scheduler", "--out", "--overwrite", "--keep-weights",
+    "--device", "--threads", "--workers", "--scheduler", "--out", "--overwrite", "--keep-weights", "--log",
+    "--checkpoint-every",
 ]  # fmt: skip
 
 

@@ -33,7 +33,10 @@ class ResumeConfig:
 def resume_command(config: ResumeConfig) -> int:
     """Go on with a study, tell what it gave, and return the exit code."""
     study = load_study(config.folder)
-    keep = bool(Store.open(config.folder).manifest["study"].get("keep_weights", True))
+    asked = Store.open(config.folder).manifest["study"]
+    keep = bool(asked.get("keep_weights", True))
     engine = choose_engine(config.workers, config.scheduler, device=study.device, threads=study.threads)
-    results = study.run(config.folder, engine=engine, keep_weights=keep)
+    results = study.run(
+        config.folder, engine=engine, keep_weights=keep, checkpoint_every=asked.get("checkpoint_every", 0)
+    )
     return tell(results, ", learned weights in weights/" if keep else "", as_json=config.json)

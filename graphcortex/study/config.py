@@ -11,6 +11,7 @@ from graphcortex._checks import check_choice, check_count
 from graphcortex.data import Connectome, MicronsFields, SyntheticCortex
 from graphcortex.study.engines import Dask, Engine, Ensembles, InProcess, Processes
 from graphcortex.study.key import RECURRENCE
+from graphcortex.study.logs import LOGS, open_log
 from graphcortex.study.protocol import FUNCTIONAL, Protocol
 from graphcortex.study.results import StudyResults
 from graphcortex.study.study import Study, check_device
@@ -57,6 +58,10 @@ class StudyConfig:
     """Delete the results of another study in that folder."""
     keep_weights: bool = True
     """Keep what each run learned; figures and metrics of learned graphs need it."""
+    log: Literal["none", "csv", "tensorboard"] = "none"
+    """Write every epoch of every run, as it ends, to log.csv or to tensorboard/ in the results folder."""
+    checkpoint_every: int = 0
+    """Save the state of a run after so many epochs, so that one that is stopped goes on from there. 0: it starts over."""
 
     def __post_init__(self):
         for name in ("field", "protocol", "recurrence"):
@@ -80,7 +85,9 @@ class StudyConfig:
             check_choice(recurrence, "recurrence", RECURRENCE)
         for name in ("seeds", "epochs"):
             check_count(getattr(self, name), name)
-        check_count(self.threads, "threads", minimum=0)
+        for name in ("threads", "checkpoint_every"):
+            check_count(getattr(self, name), name, minimum=0)
+        check_choice(self.log, "log", LOGS)
         check_choice(self.functional, "functional", FUNCTIONAL)
         check_device(self.device)
         self.engine()
@@ -135,6 +142,8 @@ def run_study(config: StudyConfig, *, progress: bool = True) -> StudyResults:
         engine=config.engine(),
         overwrite=config.overwrite,
         keep_weights=config.keep_weights,
+        checkpoint_every=config.checkpoint_every,
+        log=open_log(config.log, config.out),
         progress=progress,
     )
 

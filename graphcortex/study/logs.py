@@ -11,11 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from graphcortex._checks import check_choice
 from graphcortex._optional import require
 from graphcortex.study.key import RunKey
 
 Log = Callable[[RunKey, dict[str, Any]], None]
 """What a run calls after each epoch, with its key and the row of its history."""
+
+LOGS = ("none", "csv", "tensorboard")
+"""The kinds of logs by name, see :func:`open_log`."""
 
 _KEY = ("connectome", "protocol", "recurrence", "task", "variant", "seed")
 _ROW = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds", "diverged")
@@ -33,6 +37,19 @@ def tensorboard_log(folder: str | Path) -> TensorBoardLog:
         MissingDependencyError: If tensorboard is not installed.
     """
     return TensorBoardLog(folder)
+
+
+def open_log(kind: str, folder: str | Path) -> Log | None:
+    """Return the log of a results folder by its kind: ``log.csv``, ``tensorboard/``, or None for ``"none"``.
+
+    Raises:
+        ValueError: If there is no such kind.
+        MissingDependencyError: If tensorboard is not installed.
+    """
+    check_choice(kind, "log", LOGS)
+    if kind == "none":
+        return None
+    return csv_log(Path(folder) / "log.csv") if kind == "csv" else tensorboard_log(Path(folder) / "tensorboard")
 
 
 class CsvLog:

@@ -30,6 +30,7 @@ MANIFEST = "manifest.json"
 _OLD = "study.json"
 _WRITTEN = (
     *("runs", "weights", "failures", "set_aside", "connectomes", "figures", "report", "nulls"),
+    *("checkpoints", "tensorboard", "log.csv"),
     *("runs.csv", "table.csv", "times.csv", "metrics.csv", "report.html"),
     *(_OLD, MANIFEST),
 )

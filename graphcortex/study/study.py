@@ -22,6 +22,7 @@ from graphcortex.study.engines import Engine, InProcess, Runner
 from graphcortex.study.failure import Failure
 from graphcortex.study.fingerprint import fingerprint
 from graphcortex.study.key import RECURRENCE, RunKey
+from graphcortex.study.logs import Log
 from graphcortex.study.possible import check_possible
 from graphcortex.study.progress import Progress
 from graphcortex.study.protocol import Protocol
@@ -142,6 +143,8 @@ class Study:
         engine: Engine | None = None,
         overwrite: bool = False,
         keep_weights: bool = True,
+        checkpoint_every: int = 0,
+        log: Log | None = None,
         progress: bool = True,
     ) -> StudyResults:
         """Compute every run that is not in the results folder yet, and summarise all of them.
@@ -155,6 +158,10 @@ class Study:
             engine: Where the runs are computed; in this process, one after another, by default.
             overwrite: Delete the results of another study in that folder.
             keep_weights: Keep what each run learned; without, no figure can show it.
+            checkpoint_every: Save the state of each run after so many epochs, in ``checkpoints/`` of the folder until the run is
+                done, so that a long run that is stopped goes on from there; 0 saves none. Workers elsewhere must see the folder.
+            log: Called after each epoch with the key of the run and its row, where the run is computed: see
+                :func:`graphcortex.study.csv_log` and :func:`graphcortex.study.tensorboard_log`.
             progress: Say on standard error how far it is.
 
         Returns:
@@ -164,18 +171,32 @@ class Study:
             StoreError: If the folder holds another study, cannot be written, or is being written by another process.
         """
         out = Path(out)
+        check_count(checkpoint_every, "checkpoint_every", minimum=0)
         if not out.exists():
-            Store(out, self.settings(), study=self._asked(keep_weights))
+            Store(out, self.settings(), study=self._asked(keep_weights, checkpoint_every))
         with folder_lock(out) as held:
             if not held:
                 raise StoreError(f"another process is running a study in {out}; wait for it, or choose another --out.")
-            store = Store(out, self.settings(), study=self._asked(keep_weights), overwrite=overwrite)
+            store = Store(out, self.settings(), study=self._asked(keep_weights, checkpoint_every), overwrite=overwrite)
             store.clean()
             store.save_connectomes(self.connectomes)
-            failures = self._run_missing(store, InProcess() if engine is None else engine, keep_weights, progress)
+            runner = Runner(
+                dict(self.connectomes),
+                dict(self.protocols),
+                dict(self.own_tasks),
+                self.device,
+                self.threads,
+                checkpoints=str(out.absolute() / "checkpoints") if checkpoint_every else None,
+                checkpoint_every=checkpoint_every or 1,
+                log=log,
+            )
+            engine = InProcess() if engine is None else engine
+            failures = self._run_missing(store, engine, runner, keep_weights=keep_weights, show=progress)
             return collect(self, store, failures)
 
-    def _run_missing(self, store: Store, engine: Engine, keep_weights: bool, show: bool) -> list[Failure]:
+    def _run_missing(
+        self, store: Store, engine: Engine, runner: Runner, *, keep_weights: bool, show: bool
+    ) -> list[Failure]:
         keys = self.keys()
         notes = store.set_aside_damaged(keys)
         missing = [key for key in keys if key not in store]
@@ -186,9 +207,6 @@ class Study:
                 progress.note(note)
             if not missing:
                 return []
-            runner = Runner(
-                dict(self.connectomes), dict(self.protocols), dict(self.own_tasks), self.device, self.threads
-            )
             found = iter(engine.run(runner, missing, progress=progress))
             try:
                 for result in found:
@@ -199,16 +217,18 @@ class Study:
                             store.save_failure(result)
                         else:
                             store.save(result, keep_weights=keep_weights)
+                            if (state := runner.checkpoint(result.key)) is not None:
+                                state.unlink(missing_ok=True)
                     progress.ended(result.key, failed=failed)
             finally:
                 getattr(found, "close", lambda: None)()  # ends the processes of the engine, whatever happened here
         return failures
 
-    def _asked(self, keep_weights: bool) -> dict[str, Any]:
+    def _asked(self, keep_weights: bool, checkpoint_every: int) -> dict[str, Any]:
         asked = {field.name: getattr(self, field.name) for field in fields(self)}
         for name in ("connectomes", "tasks", "protocols", "variants", "seeds", "recurrence"):
             asked[name] = [str(item) if name == "variants" else item for item in asked[name]]
-        return {**asked, "keep_weights": keep_weights}
+        return {**asked, "keep_weights": keep_weights, "checkpoint_every": checkpoint_every}
 
 
 def load_study(folder: str | Path) -> Study:

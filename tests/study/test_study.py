@@ -10,6 +10,7 @@ import torch
 
 from graphcortex.data import Connectome
 from graphcortex.study import (
+    Ensembles,
     InProcess,
     Protocol,
     Store,
@@ -276,6 +277,55 @@ def test_a_ctrl_c_while_a_run_is_written_waits_until_it_is(config, monkeypatch):
         quiet(config)
     assert load_results(config.out).keys == config.study().keys()[:1]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def stopped_after(epochs: int):
+    """A log that is the user's Ctrl-C after so many epochs, and the epochs that it has seen."""
+    seen = []
+
+    def log(key, row):
+        seen.append((key, row["epoch"]))
+        if len(seen) == epochs:
+            raise KeyboardInterrupt
+
+    return log, seen
+
+
+@pytest.mark.parametrize("engine", [InProcess(), Ensembles(always=True)], ids=["one by one", "side by side"])
+def test_a_run_that_is_stopped_goes_on_from_its_checkpoint(config, tmp_path, engine):
+    study = replace(config, epochs=4, tasks=("go_nogo",), variants=("WD",)).study()
+    log, seen = stopped_after(3)
+    with pytest.raises(KeyboardInterrupt):
+        study.run(tmp_path / "out", engine=engine, checkpoint_every=1, log=log, progress=False)
+    log, again = stopped_after(-1)
+    study.run(tmp_path / "out", engine=engine, checkpoint_every=1, log=log, progress=False)
+    trained = seen + again
+    assert len(trained) <= 8 + 1, "an epoch whose state was not saved yet is trained twice, and no other"
+    assert set(trained) == {(key, epoch) for key in study.keys() for epoch in (1, 2, 3, 4)}
+    assert not any((tmp_path / "out" / "checkpoints").rglob("*.pt"))
+    study.run(tmp_path / "whole", engine=engine, progress=False)
+    assert (tmp_path / "out/runs.csv").read_bytes() == (tmp_path / "whole/runs.csv").read_bytes()
+
+
+def test_without_checkpoints_a_run_starts_over(config, tmp_path):
+    study = replace(config, epochs=4, tasks=("go_nogo",), variants=("WD",), seeds=1).study()
+    log, _ = stopped_after(3)
+    with pytest.raises(KeyboardInterrupt):
+        study.run(tmp_path / "out", log=log, progress=False)
+    log, again = stopped_after(-1)
+    study.run(tmp_path / "out", log=log, progress=False)
+    assert [epoch for _, epoch in again] == [1, 2, 3, 4]
+    with pytest.raises(ValueError, match=r"checkpoint_every must .*got -1"):
+        study.run(tmp_path / "out", checkpoint_every=-1)
+
+
+def test_a_study_may_log_every_epoch(config):
+    quiet(replace(config, log="csv", epochs=2))
+    log = pd.read_csv(config.out / "log.csv")
+    assert len(log) == 8 * 2
+    assert set(log["variant"]) == {"WD", "W*D*C"}
+    with pytest.raises(ValueError, match=r"log must .*got 'paper'"):
+        replace(config, log="paper")
 
 
 def test_tables_are_not_half_written(config, monkeypatch):

@@ -54,6 +54,12 @@ class Ensembles:
 def _attempt_group(runner: Runner, keys: list[RunKey], progress: Progress) -> list[RunResult] | None:
     """Return what the runs give, or None if one of them fails."""
     connectome = runner.connectomes[keys[0].connectome]
+
+    def told(key: RunKey, row: dict) -> None:
+        progress.epoch(key, row)
+        if runner.log is not None:
+            runner.log(key, row)
+
     try:
         with threads(runner.threads, connectome.num_neurons):
             return run_ensemble(
@@ -62,7 +68,9 @@ def _attempt_group(runner: Runner, keys: list[RunKey], progress: Progress) -> li
                 runner.protocols[keys[0].protocol],
                 task=runner.tasks.get(keys[0].task),
                 device=runner.device,
-                log=progress.epoch,
+                log=told,
+                checkpoints=[runner.checkpoint(key) for key in keys],
+                checkpoint_every=runner.checkpoint_every,
             )
     except Exception:  # whose it is shows when each runs alone
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol as Interface
 
 import torch
@@ -12,6 +13,7 @@ import torch
 from graphcortex.data import Connectome
 from graphcortex.study.failure import Failure
 from graphcortex.study.key import RunKey
+from graphcortex.study.logs import Log
 from graphcortex.study.progress import Progress
 from graphcortex.study.protocol import Protocol
 from graphcortex.study.run import RunResult, run_one
@@ -30,6 +32,9 @@ class Runner:
         tasks: Tasks that are not in the registry, by name.
         device: Where the networks are trained.
         threads: CPU threads of each run; 0 takes one for fewer than 200 neurons, and otherwise as many as PyTorch has.
+        checkpoints: Folder for the states of runs that are under way, or None; see :func:`graphcortex.study.run_one`.
+        checkpoint_every: Epochs between two states.
+        log: Called after each epoch with the key of the run and its row, see :mod:`graphcortex.study.logs`.
     """
 
     connectomes: Mapping[str, Connectome]
@@ -37,6 +42,13 @@ class Runner:
     tasks: Mapping[str, Task] = field(default_factory=dict)
     device: str = "cpu"
     threads: int = 0
+    checkpoints: str | None = None
+    checkpoint_every: int = 1
+    log: Log | None = None
+
+    def checkpoint(self, key: RunKey) -> Path | None:
+        """Return the file of the state of a run, or None where none is kept."""
+        return None if self.checkpoints is None else Path(self.checkpoints) / f"{key.slug}.pt"
 
     def __call__(self, key: RunKey, on_epoch: Callable[[dict], None] | None = None) -> RunResult:
         """Compute one run: a function of the key, its connectome, its task and its protocol, and of nothing else."""
@@ -49,6 +61,9 @@ class Runner:
                 task=self.tasks.get(key.task),
                 device=self.device,
                 on_epoch=on_epoch,
+                log=self.log,
+                checkpoint=self.checkpoint(key),
+                checkpoint_every=self.checkpoint_every,
             )
 
 
