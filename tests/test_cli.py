@@ -23,8 +23,8 @@ from tests.study._small import SHORT, connectome
 from tests.study.test_store import snapshot
 
 OPTIONS = [
-    "--tasks", "--field", "--data-root", "--variants", "--seeds", "--protocol", "--epochs", "--recurrence", "--functional",
-    "--device", "--threads", "--workers", "--scheduler", "--out", "--overwrite", "--keep-weights", "--log",
+    "--tasks", "--field", "--data-root", "--variants", "--seeds", "--protocol", "--epochs", "--change", "--recurrence",
+    "--functional", "--device", "--threads", "--workers", "--scheduler", "--out", "--overwrite", "--keep-weights", "--log",
     "--checkpoint-every",
 ]  # fmt: skip
 

@@ -13,7 +13,7 @@ from hypothesis import settings
 from graphcortex._optional import is_installed
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ["README.md", "docs/controls.md", "docs/metrics.md", "docs/statistics.md", "docs/tasks.md"]
+PAGES = ["README.md", "docs/controls.md", "docs/metrics.md", "docs/statistics.md", "docs/study.md", "docs/tasks.md"]
 LINKED = sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))
 BLOCK = re.compile(r"```python\n(?P<code>.*?)```(?:\n+```text\n(?P<shown>.*?)```)?", re.DOTALL)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from graphcortex._checks import check_choice, check_count
 from graphcortex.data import Connectome, MicronsFields, SyntheticCortex
@@ -39,6 +41,8 @@ class StudyConfig:
     """Protocols: published; corrected; or either with single corrections, as in published+positions or corrected-trials."""
     epochs: int = 10
     """Passes over the training trials."""
+    change: tuple[str, ...] = ()
+    """Other fields of the protocols to change, as in optimizer=adamw schedule=cosine clip_norm=1 length_strength=0.1."""
     recurrence: tuple[Literal["free", "nonnegative"], ...] = ("free",)
     """Recurrent weights of any sign, kept at or above 0, or both arms."""
     functional: Literal["correlation-sttc", "sttc", "precision-sttc"] = "correlation-sttc"
@@ -81,6 +85,7 @@ class StudyConfig:
             Variant.parse(variant)
         for protocol in self.protocol:
             Protocol.parse(protocol)
+        self.protocols()
         for recurrence in self.recurrence:
             check_choice(recurrence, "recurrence", RECURRENCE)
         for name in ("seeds", "epochs"):
@@ -94,7 +99,7 @@ class StudyConfig:
 
     def protocols(self) -> dict[str, Protocol]:
         """Return the protocols by name, with the epochs and relations asked for."""
-        changes = {"epochs": self.epochs, "functional": self.functional}
+        changes = {"epochs": self.epochs, "functional": self.functional, **_parse_changes(self.change)}
         return {name: replace(Protocol.parse(name), **changes) for name in self.protocol}
 
     def load_connectomes(self) -> dict[str, Connectome]:
@@ -125,6 +130,22 @@ class StudyConfig:
     def engine(self) -> Engine:
         """Return where the runs are computed."""
         return choose_engine(self.workers, self.scheduler, device=self.device, threads=self.threads)
+
+
+def _parse_changes(changes: Sequence[str]) -> dict[str, Any]:
+    """Return fields of a protocol and their values from texts such as ``clip_norm=1``."""
+    found: dict[str, Any] = {}
+    options = {field.name for field in fields(StudyConfig)}
+    names = [field.name for field in fields(Protocol) if field.name not in options]
+    for change in changes:
+        name, equals, value = change.partition("=")
+        if not equals or name not in names:
+            raise ValueError(f"change must be FIELD=VALUE with one of {', '.join(names)}; got {change!r}.")
+        try:
+            found[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            found[name] = value  # a word, such as the name of an optimiser
+    return found
 
 
 def run_study(config: StudyConfig, *, progress: bool = True) -> StudyResults:

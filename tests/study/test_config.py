@@ -198,3 +198,28 @@ def test_the_real_fields_load(field, microns_root):
     graph = load_connectome(field, microns_root)
     assert 40 < graph.num_neurons < 700
     assert graph.has_coactivity
+
+
+def test_any_field_of_the_protocol_may_be_changed_by_its_name():
+    change = ("optimizer=adamw", "schedule=cosine", "clip_norm=1", "betas=(0.8, 0.99)", "patience=None")
+    protocols = StudyConfig(protocol=("published", "corrected"), change=change).protocols()
+    for name, protocol in protocols.items():
+        assert protocol == dataclasses.replace(
+            Protocol.parse(name), optimizer="adamw", schedule="cosine", clip_norm=1, betas=(0.8, 0.99)
+        )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    {
+        "optimizer": r"change must be FIELD=VALUE with one of num_train, .*got 'optimizer'",
+        "colour=red": r"change must be .*got 'colour=red'",
+        "epochs=3": r"change must be .*got 'epochs=3'",
+        "optimizer=magic": r"optimizer must be one of .*got 'magic'",
+        "clip_norm=-1": r"clip_norm must .*got -1",
+        "clip_norm=high": r"clip_norm must .*got 'high'",
+    }.items(),
+)
+def test_a_change_that_cannot_be_is_told(change, message):
+    with pytest.raises(ValueError, match=message):
+        StudyConfig(change=(change,))
