@@ -135,16 +135,22 @@ def collect(study: Study, store: Store, failures: Sequence[Failure], *, write: b
     same to the last byte however often it was interrupted.
     """
     asked = [key for key in study.keys() if key in store]
-    compare = _has_papers_numbers(store.manifest["settings"])
+    settings = store.manifest["settings"]
+    compare = _has_papers_numbers(settings)
+    intervals = {name: protocol["interval"] for name, protocol in settings["protocols"].items()}
     everything = {key: store.load(key, weights=False) for key in sorted({*asked, *store.finished()}, key=_order)}
     if write and everything:
         rows = runs_table([result.row() for result in everything.values()])
         store.write_table("runs.csv", rows.to_csv(index=False))
-        store.write_table("table.csv", summarize(rows, compare_with_paper=compare).to_csv(index=False))
+        store.write_table(
+            "table.csv", summarize(rows, compare_with_paper=compare, intervals=intervals).to_csv(index=False)
+        )
         times = pd.DataFrame([result.times() for result in everything.values()])
         store.write_table("times.csv", times.to_csv(index=False))
     runs = runs_table([everything[key].row() for key in asked])
-    return StudyResults(study, store, runs, summarize(runs, compare_with_paper=compare), tuple(failures))
+    return StudyResults(
+        study, store, runs, summarize(runs, compare_with_paper=compare, intervals=intervals), tuple(failures)
+    )
 
 
 def runs_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.resources
 import math
+from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -98,12 +99,15 @@ def bounded_interval(values: np.ndarray, metric: str) -> tuple[float, float]:
     return mean_interval(values, bounds=BOUNDS[metric]).interval
 
 
-def summarize(runs: pd.DataFrame, *, compare_with_paper: bool = False) -> pd.DataFrame:
+def summarize(
+    runs: pd.DataFrame, *, compare_with_paper: bool = False, intervals: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """Summarise runs over their seeds. The interval of a group is the one that its protocol names.
 
     Args:
         runs: A row per run, see :meth:`graphcortex.study.RunResult.row`.
         compare_with_paper: Add the study's numbers to the rows of field 6_6_2 under the published protocol.
+        intervals: ``"t"`` or ``"bounded"`` by the name of a protocol, where that was changed; its ``interval`` field otherwise.
 
     Returns:
         A row per connectome, protocol, recurrence, task, variant and metric: ``mean``, ``ci95_low``, ``ci95_high``, ``sd``,
@@ -117,7 +121,8 @@ def summarize(runs: pd.DataFrame, *, compare_with_paper: bool = False) -> pd.Dat
     rows = []
     for names, group in runs.groupby(list(GROUP), sort=False):
         group_names = dict(zip(GROUP, names, strict=True))
-        bounded = Protocol.parse(group_names["protocol"]).interval == "bounded"
+        protocol = group_names["protocol"]
+        bounded = (intervals or {}).get(protocol, Protocol.parse(protocol).interval) == "bounded"
         for metric in METRICS:
             values = group[metric].dropna().to_numpy(dtype=float)
             low, high = bounded_interval(values, metric) if bounded else t_interval(values)

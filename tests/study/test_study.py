@@ -328,6 +328,17 @@ def test_a_study_may_log_every_epoch(config):
         replace(config, log="paper")
 
 
+def test_the_interval_is_that_of_the_protocol_as_it_was_changed(config):
+    study = replace(config, seeds=3).study()
+    bounded = {name: replace(protocol, interval="bounded") for name, protocol in study.protocols.items()}
+    published = study.run(config.out / "t", progress=False).table
+    changed = replace(study, protocols=bounded).run(config.out / "bounded", progress=False).table
+    assert (published["mean"].dropna() == changed["mean"].dropna()).all()
+    accuracy = changed.query("metric == 'accuracy'")
+    assert accuracy["ci95_high"].max() <= 1
+    assert not published["ci95_low"].equals(changed["ci95_low"])
+
+
 def test_tables_are_not_half_written(config, monkeypatch):
     quiet(replace(config, seeds=1))
     before = snapshot(config.out)
