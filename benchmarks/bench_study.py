@@ -62,6 +62,7 @@ from graphcortex.study.wiring import anatomical_communicability
 from graphcortex.tasks import get_task
 
 NOTEBOOK_METRICS_S = 60.0
+RUNS = 12  # so many that the start of processes, four seconds, is a small part
 SIZES, MEMBERS = (42, 126, 312), (1, 2, 4, 8)
 
 
@@ -226,7 +227,7 @@ def overhead(connectome: Connectome, options: argparse.Namespace) -> list[dict]:
 def processes(connectome: Connectome, options: argparse.Namespace) -> list[dict]:
     """Compare two processes with one."""
     protocol = replace(Protocol.published(), epochs=options.epochs)
-    study = Study({"field": connectome}, ("W",), (options.task,), 6, {"published": protocol}, threads=1)
+    study = Study({"field": connectome}, ("W",), (options.task,), RUNS, {"published": protocol}, threads=1)
     times: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(options.repeats):
         for workers in times:
@@ -235,8 +236,8 @@ def processes(connectome: Connectome, options: argparse.Namespace) -> list[dict]
                 work = lambda out=out, workers=workers: study.run(out, engine=Processes(workers), progress=False)  # noqa: E731
                 times[workers].append(clock(work)[1])
     one, two = (statistics.median(times[workers]) for workers in (1, 2))
-    print(f"6 runs: {one:.1f} s by one process, {two:.1f} s by two, {one / two:.2f} times as fast")
-    names = {"field": options.field, "task": options.task, "variant": "W", "runs": 6, "epochs": protocol.epochs}
+    print(f"{RUNS} runs: {one:.1f} s by one process, {two:.1f} s by two, {one / two:.2f} times as fast")
+    names = {"field": options.field, "task": options.task, "variant": "W", "runs": RUNS, "epochs": protocol.epochs}
     return [{**names, "one_s": one, "two_s": two, "ratio": one / two}]
 
 

@@ -30,10 +30,10 @@ _PLACES = {
         "SampledCommunicabilityEMD",
     ),
     "graphcortex.metrics": ("busiest_edges", "compare", "learned_graph_metrics", "summary"),
-    "graphcortex.nn": ("GraphRNN", "TaskClassifier"),
+    "graphcortex.nn": ("GraphRNN", "StructuralPlasticity", "TaskClassifier"),
     "graphcortex.ops": ("communicability", "edge_length", "spatial_communicability", "total_communicability"),
-    "graphcortex.study": ("Protocol", "StudyConfig", "Variant", "run_study"),
-    "graphcortex.tasks": ("TASKS", "Trials", "get_task"),
+    "graphcortex.study": ("Protocol", "Study", "StudyConfig", "Variant", "evaluate_claims", "run_study"),
+    "graphcortex.tasks": ("TASKS", "NeuroGym", "Trials", "get_task"),
 }
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 
@@ -57,10 +57,10 @@ if TYPE_CHECKING:
         SampledCommunicabilityEMD,
     )
     from graphcortex.metrics import busiest_edges, compare, learned_graph_metrics, summary
-    from graphcortex.nn import GraphRNN, TaskClassifier
+    from graphcortex.nn import GraphRNN, StructuralPlasticity, TaskClassifier
     from graphcortex.ops import communicability, edge_length, spatial_communicability, total_communicability
-    from graphcortex.study import Protocol, StudyConfig, Variant, run_study
-    from graphcortex.tasks import TASKS, Trials, get_task
+    from graphcortex.study import Protocol, Study, StudyConfig, Variant, evaluate_claims, run_study
+    from graphcortex.tasks import TASKS, NeuroGym, Trials, get_task
 
 __all__ = [
     "TASKS",
@@ -74,8 +74,11 @@ __all__ = [
     "MicronsCAVE",
     "MicronsFields",
     "MicronsVolume",
+    "NeuroGym",
     "Protocol",
     "SampledCommunicabilityEMD",
+    "StructuralPlasticity",
+    "Study",
     "StudyConfig",
     "SyntheticCortex",
     "TaskClassifier",
@@ -87,6 +90,7 @@ __all__ = [
     "compare",
     "complete_edge_index",
     "edge_length",
+    "evaluate_claims",
     "from_tables",
     "get_task",
     "learned_graph_metrics",
