@@ -17,6 +17,7 @@ import torch
 from graphcortex._checks import check_choice
 from graphcortex._optional import is_installed, require
 from graphcortex._typing import EdgeValues
+from graphcortex.kernels.matmul import add_matmul, matmul, prefers_onednn
 from graphcortex.kernels.products import sddmm, spmm
 from graphcortex.kernels.structure import GraphStructure, matrix_to_edges
 
@@ -82,20 +83,26 @@ class DenseProduct:
     def __init__(self, structure: GraphStructure, edge_weight: EdgeValues):
         self.structure = structure
         self.matrix = structure.matrix(edge_weight)
+        self._incoming: torch.Tensor | None = None
 
     def add_propagated(self, drive: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
         """Add ``W^T h`` to ``drive`` in place, and return it; both of shape ``(N, B)``."""
-        return drive.addmm_(self.matrix.t(), h)
+        if self._incoming is None:
+            # One copy serves all steps, where the product would make one at each.
+            self._incoming = self.matrix.t()
+            if prefers_onednn(self._incoming, h):
+                self._incoming = self._incoming.contiguous()
+        return add_matmul(drive, self._incoming, h)
 
     def propagate_back(self, delta: torch.Tensor) -> torch.Tensor:
         """Return ``W delta``, the adjoint of the product, shape ``(N, B)``."""
-        return self.matrix @ delta
+        return matmul(self.matrix, delta)
 
     def edge_gradient(self, h: Sequence[torch.Tensor], delta: Sequence[torch.Tensor]) -> EdgeValues:
         """Return the gradient of every edge over all steps, see :func:`graphcortex.kernels.sddmm`."""
         total = torch.zeros_like(self.matrix, dtype=torch.promote_types(self.matrix.dtype, torch.float32))
         for at_source, at_target in zip(h, delta, strict=True):
-            total.addmm_(at_source.to(total.dtype), at_target.to(total.dtype).t())
+            add_matmul(total, at_source.to(total.dtype), at_target.to(total.dtype).t())
         if self.structure.is_dense_view:
             return total.view(-1)
         return matrix_to_edges(total, self.structure.edge_index)

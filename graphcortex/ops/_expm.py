@@ -6,6 +6,7 @@ import math
 
 import torch
 
+from graphcortex.kernels.matmul import add_matmul, matmul
 from graphcortex.ops._once import once
 
 # Degree of the Taylor polynomial, and the number of powers kept. Where some norm of A is at most 1 the remainder is at
@@ -45,12 +46,12 @@ class _ExpmContraction(torch.autograd.Function):
         degree, block = _DEGREE[matrix.dtype]
         powers = [torch.eye(matrix.size(0), dtype=matrix.dtype, device=matrix.device), matrix]
         while len(powers) <= block:
-            powers.append(powers[-1] @ matrix)
+            powers.append(matmul(powers[-1], matrix))
         result = _piece(powers, degree - block, block + 1)
         partial = []
         for first in range(degree - 2 * block, -1, -block):
             partial.append(result)
-            result = torch.addmm(_piece(powers, first, block), powers[block], result)
+            result = add_matmul(_piece(powers, first, block), powers[block], result)
         if ctx.needs_input_grad[0]:
             ctx.save_for_backward(*powers[1:], *partial)
         return result
@@ -67,18 +68,18 @@ def _adjoint(saved: tuple[torch.Tensor, ...], grad: torch.Tensor) -> torch.Tenso
     degree, block = _DEGREE[grad.dtype]
     powers, partial = saved[:block], saved[block:]
     in_power = [torch.zeros_like(grad) for _ in powers]  # of A^1 .. A^b
-    top = powers[-1].t()
+    top = powers[-1].t().contiguous()
     for first, before in zip(range(0, degree - block, block), reversed(partial), strict=True):
         for k in range(1, block):
             in_power[k - 1].add_(grad, alpha=1 / math.factorial(first + k))
-        in_power[-1].addmm_(grad, before.t())
-        grad = top @ grad
+        add_matmul(in_power[-1], grad, before.t())
+        grad = matmul(top, grad)
     for k in range(1, block + 1):
         in_power[k - 1].add_(grad, alpha=1 / math.factorial(degree - block + k))
     # A^k = A^(k-1) A
     for k in range(block, 1, -1):
-        in_power[k - 2].addmm_(in_power[k - 1], powers[0].t())
-        in_power[0].addmm_(powers[k - 2].t(), in_power[k - 1])
+        add_matmul(in_power[k - 2], in_power[k - 1], powers[0].t())
+        add_matmul(in_power[0], powers[k - 2].t().contiguous(), in_power[k - 1])
     return in_power[0]
 
 

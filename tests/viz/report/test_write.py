@@ -121,7 +121,9 @@ def test_runs_that_failed_are_listed_with_their_traceback(tmp_path):
 def test_a_study_without_a_finished_run_says_so(tmp_path):
     config = SmallConfig(out=tmp_path / "out", variants=("W",), tasks=("go_nogo",), seeds=1)
     empty = config.study()
-    Store(config.out, empty.settings(), study=empty._asked(keep_weights=True, checkpoint_every=0)).save_connectomes(empty.connectomes)
+    Store(config.out, empty.settings(), study=empty._asked(keep_weights=True, checkpoint_every=0)).save_connectomes(
+        empty.connectomes
+    )
     text = Words(write_report(load_results(config.out)).read_text()).text
     assert "A study without a finished run" in text
     assert "No run was finished" in text
