@@ -1,5 +1,6 @@
 """The study: variants, protocol, training, runs and their table."""
 
+from graphcortex.study.agreement import compare_means
 from graphcortex.study.assemble import build_network, build_penalties, initial_weights
 from graphcortex.study.checkpoint import Checkpoint, CheckpointError
 from graphcortex.study.claims import CLAIMS, Claim, evaluate_claims
@@ -59,6 +60,7 @@ __all__ = [
     "build_network",
     "build_penalties",
     "check_possible",
+    "compare_means",
     "compare_variants",
     "csv_log",
     "edge_lengths",

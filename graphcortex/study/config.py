@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -14,7 +13,7 @@ from graphcortex.data import Connectome, MicronsFields, SyntheticCortex
 from graphcortex.study.engines import Dask, Engine, Ensembles, InProcess, Processes
 from graphcortex.study.key import RECURRENCE
 from graphcortex.study.logs import LOGS, open_log
-from graphcortex.study.protocol import FUNCTIONAL, Protocol
+from graphcortex.study.protocol import FUNCTIONAL, Protocol, parse_setting
 from graphcortex.study.results import StudyResults
 from graphcortex.study.study import Study, check_device
 from graphcortex.study.variant import Variant
@@ -37,12 +36,15 @@ class StudyConfig:
     communicability, C*: its distance to the anatomy. Controls: W*[no-diagonal]D*C, WD*[shuffled], W*D*C*@degree, ..."""
     seeds: int = 3
     """Runs per connectome, protocol, task, arm and variant."""
+    first_seed: int = 0
+    """The first of the seeds; the others follow. Seeds on which something was chosen are no test of it."""
     protocol: tuple[str, ...] = ("published",)
-    """Protocols: published; corrected; or either with single corrections, as in published+positions or corrected-trials."""
+    """Protocols: published; corrected; either with single corrections, as in published+positions or corrected-trials; or with
+    fields of its own, as in corrected,penalty_scale=0.1."""
     epochs: int = 10
     """Passes over the training trials."""
     change: tuple[str, ...] = ()
-    """Other fields of the protocols to change, as in optimizer=adamw schedule=cosine clip_norm=1 length_strength=0.1."""
+    """Fields to change in all protocols, which keep their names, as in optimizer=adamw schedule=cosine clip_norm=1."""
     recurrence: tuple[Literal["free", "nonnegative"], ...] = ("free",)
     """Recurrent weights of any sign, kept at or above 0, or both arms."""
     functional: Literal["correlation-sttc", "sttc", "precision-sttc"] = "correlation-sttc"
@@ -90,7 +92,7 @@ class StudyConfig:
             check_choice(recurrence, "recurrence", RECURRENCE)
         for name in ("seeds", "epochs"):
             check_count(getattr(self, name), name)
-        for name in ("threads", "checkpoint_every"):
+        for name in ("first_seed", "threads", "checkpoint_every"):
             check_count(getattr(self, name), name, minimum=0)
         check_choice(self.log, "log", LOGS)
         check_choice(self.functional, "functional", FUNCTIONAL)
@@ -98,7 +100,7 @@ class StudyConfig:
         self.engine()
 
     def protocols(self) -> dict[str, Protocol]:
-        """Return the protocols by name, with the epochs and relations asked for."""
+        """Return the protocols by name, with the epochs, relations and changes asked for."""
         changes = {"epochs": self.epochs, "functional": self.functional, **_parse_changes(self.change)}
         return {name: replace(Protocol.parse(name), **changes) for name in self.protocol}
 
@@ -120,7 +122,7 @@ class StudyConfig:
             connectomes=self.load_connectomes(),
             variants=self.variants,
             tasks=self.tasks,
-            seeds=self.seeds,
+            seeds=range(self.first_seed, self.first_seed + self.seeds),
             protocols=self.protocols(),
             recurrence=self.recurrence,
             device=self.device,
@@ -134,18 +136,9 @@ class StudyConfig:
 
 def _parse_changes(changes: Sequence[str]) -> dict[str, Any]:
     """Return fields of a protocol and their values from texts such as ``clip_norm=1``."""
-    found: dict[str, Any] = {}
     options = {field.name for field in fields(StudyConfig)}
-    names = [field.name for field in fields(Protocol) if field.name not in options]
-    for change in changes:
-        name, equals, value = change.partition("=")
-        if not equals or name not in names:
-            raise ValueError(f"change must be FIELD=VALUE with one of {', '.join(names)}; got {change!r}.")
-        try:
-            found[name] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            found[name] = value  # a word, such as the name of an optimiser
-    return found
+    known = [field.name for field in fields(Protocol) if field.name not in options]
+    return dict(parse_setting(change, known, "change") for change in changes)
 
 
 def run_study(config: StudyConfig, *, progress: bool = True) -> StudyResults:

@@ -171,8 +171,8 @@ def _config(results: StudyResults, key: RunKey, simulations: int) -> str:
         "use_only_sttc": protocol.functional == "sttc",
         "use_precison_matrix": protocol.functional == "precision-sttc",  # spelled as there
         "noise_level": protocol.input_noise,
-        "regu_strength": protocol.length_strength,
-        "emd_strength": protocol.emd_strength,
+        "regu_strength": protocol.penalty_scale * protocol.length_strength,
+        "emd_strength": protocol.penalty_scale * protocol.emd_strength,
         "activation_function": "relu",
         "random_network_initialization": "Orthogonal",
     }

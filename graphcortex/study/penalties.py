@@ -29,7 +29,7 @@ def build_penalties(connectome: Connectome, variant: Variant, protocol: Protocol
         ValueError: If the connectome lacks what the variant needs.
     """
     if variant.distance is None:
-        return nn.ModuleList([L1Penalty(protocol.l1_strength)])
+        return nn.ModuleList([L1Penalty(protocol.penalty_scale * protocol.l1_strength)])
     edge_index = network_edges(connectome, variant, seed=seed)
     lengths = edge_lengths(connectome, variant, protocol, edge_index, seed=seed)
     if variant.communicability == "C":
@@ -37,7 +37,7 @@ def build_penalties(connectome: Connectome, variant: Variant, protocol: Protocol
             [
                 LengthCommunicabilityPenalty(
                     lengths,
-                    strength=protocol.length_strength,
+                    strength=protocol.penalty_scale * protocol.length_strength,
                     normalization=protocol.normalization,
                     method=protocol.communicability_method,
                     probes=protocol.communicability_probes,
@@ -45,13 +45,13 @@ def build_penalties(connectome: Connectome, variant: Variant, protocol: Protocol
                 )
             ]
         )
-    penalties = nn.ModuleList([LengthPenalty(lengths, strength=protocol.length_strength)])
+    penalties = nn.ModuleList([LengthPenalty(lengths, strength=protocol.penalty_scale * protocol.length_strength)])
     if variant.communicability == "C*":
         anatomy = wire(connectome, variant, seed=seed)
         penalties.append(
             CommunicabilityEMD(
                 anatomical_communicability(anatomy, protocol.anatomy_normalization),
-                strength=protocol.emd_strength,
+                strength=protocol.penalty_scale * protocol.emd_strength,
                 normalization=protocol.normalization,
             )
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -78,6 +80,7 @@ class Protocol:
             falls to a tenth after half of the epochs, and to a hundredth after three quarters.
         clip_norm: Largest norm of the gradient of all parameters together; None does not clip.
         autocast: Type in which the forward pass is computed where that is safe; ``"none"`` is float32 throughout.
+        penalty_scale: Factor of all strengths that follow: one number to choose, whatever the variant pays for.
         length_strength: Lambda of the length and length x communicability penalties.
         emd_strength: Lambda of the communicability EMD.
         l1_strength: Lambda of the variant ``W``. *Quirk*: 1.0, since the code does not apply its .3 there.
@@ -132,6 +135,7 @@ class Protocol:
     schedule: str = "constant"
     clip_norm: float | None = None
     autocast: str = "none"
+    penalty_scale: float = 1.0
     length_strength: float = 0.3
     emd_strength: float = 0.1
     l1_strength: float = 1.0
@@ -167,7 +171,15 @@ class Protocol:
             check_number(self.clip_norm, "clip_norm", above=0)
         for name in ("learning_rate", "adam_epsilon", "weight_mean", "weight_radius"):
             check_number(getattr(self, name), name, above=0)
-        for name in ("input_noise", "length_strength", "emd_strength", "l1_strength", "weight_sigma", "weight_floor"):
+        for name in (
+            "input_noise",
+            "penalty_scale",
+            "length_strength",
+            "emd_strength",
+            "l1_strength",
+            "weight_sigma",
+            "weight_floor",
+        ):
             check_number(getattr(self, name), name, minimum=0)
         check_number(self.weight_decay, "weight_decay", minimum=0)
         check_number(self.weight_mu, "weight_mu")
@@ -203,18 +215,23 @@ class Protocol:
 
     @classmethod
     def parse(cls, name: str) -> Protocol:
-        """Return the protocol of a name: ``published`` or ``corrected``, then ``+`` or ``-`` and a correction, any number of times.
+        """Return the protocol of a name.
+
+        A name is ``published`` or ``corrected``, then ``+`` or ``-`` and a correction, any number of times, then a comma and
+        ``FIELD=VALUE``, any number of times: a word, a number or None. The epochs and the relations, for which every command has
+        options, are no part of a name.
 
         Raises:
-            ValueError: If the name does not follow that, or corrects nothing that could be.
+            ValueError: If the name does not follow that, corrects nothing that could be, or a value is out of range.
 
         Example:
             >>> Protocol.parse("published+positions") == replace(Protocol.published(), position_reading="true")
             True
-            >>> Protocol.parse("corrected-trials").trials
-            'shared'
+            >>> Protocol.parse("corrected-trials,penalty_scale=0.1,optimizer=sgd").penalty_scale
+            0.1
         """
-        match = _NAME.fullmatch(name) if isinstance(name, str) else None
+        head, *settings = name.split(",") if isinstance(name, str) else [""]
+        match = _NAME.fullmatch(head)
         steps = _STEP.findall(match["steps"]) if match else []
         if match is None or any(correction not in CORRECTIONS for _, correction in steps):
             raise ValueError(
@@ -227,11 +244,39 @@ class Protocol:
         changes: dict[str, Any] = {}
         for correction in chosen:
             changes.update(CORRECTIONS[correction])
+        known = [field.name for field in fields(cls) if field.name not in ("epochs", "functional")]
+        for setting in settings:
+            field, value = parse_setting(setting, known, f"after a comma, the protocol {name!r}")
+            if not _SAFE_VALUE.fullmatch(setting.partition("=")[2]):
+                raise ValueError(f"{field} must be a word, a number or None in the name of a protocol, got {name!r}.")
+            changes[field] = value
         return replace(cls(), **changes)
 
 
 _NAME = re.compile(r"(?P<base>published|corrected)(?P<steps>(?:[+-][a-z_]+)*)")
 _STEP = re.compile(r"([+-])([a-z_]+)")
+_SAFE_VALUE = re.compile(r"[\w.+-]+")  # the name of a protocol is that of a folder too
+
+
+def parse_setting(setting: str, known: Sequence[str], what: str) -> tuple[str, Any]:
+    """Return a field and its value from a text such as ``clip_norm=1``.
+
+    Args:
+        setting: The text.
+        known: The fields that there are.
+        what: What the text stands in, for the error.
+
+    Raises:
+        ValueError: If it has no such form, or no such field is known.
+    """
+    name, equals, value = setting.partition("=")
+    if not equals or name not in known:
+        raise ValueError(f"{what} must be FIELD=VALUE with one of {', '.join(known)}; got {setting!r}.")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value  # a word, such as the name of an optimiser
+
 
 CORRECTIONS: MappingProxyType[str, MappingProxyType[str, Any]] = MappingProxyType(
     {

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 
+from graphcortex.study.agreement import compare_means
 from graphcortex.study.protocol import Protocol
 from graphcortex.study.run import METRICS
 from graphcortex.study.statistics import mean_interval
@@ -111,9 +112,8 @@ def summarize(
 
     Returns:
         A row per connectome, protocol, recurrence, task, variant and metric: ``mean``, ``ci95_low``, ``ci95_high``, ``sd``,
-        ``runs`` (with a value), ``diverged`` (runs), and with the comparison ``paper_mean``, ``paper_low``, ``paper_high``,
-        ``standard_error`` and ``agrees``: whether the mean lies in the paper's interval widened by two standard errors (two NaN
-        agree, and so do two means of diverged runs alone, which tell nothing but the share of one answer).
+        ``runs`` (with a value), ``diverged`` (runs), and with the comparison ``paper_mean``, ``paper_low``, ``paper_high`` and
+        the columns of :func:`graphcortex.study.compare_means`.
 
     Raises:
         ValueError: If a row names no protocol.
@@ -143,21 +143,14 @@ def summarize(
         paper = paper_results().rename(
             columns={"mean": "paper_mean", "ci95_low": "paper_low", "ci95_high": "paper_high"}
         )
-        table = table.merge(paper.assign(**_PAPER), on=_KEYS, how="left", indicator="cell")
-        table["standard_error"] = table["sd"] / table["runs"] ** 0.5
-        table["agrees"] = _agrees(table) & (table.pop("cell") == "both")
+        # Where the paper's runs diverged they learned no graph, and its accuracy is the share of one answer.
+        entropy = paper["paper_mean"].where(paper["metric"] == "entropy")
+        cells = [paper[name] for name in ("recurrence", "variant", "task")]
+        paper["paper_diverged"] = entropy.groupby(cells).transform("count") == 0
+        table = table.merge(paper.assign(**_PAPER), on=_KEYS, how="left")
+        told = compare_means(table.assign(paper_diverged=table["paper_diverged"].eq(True)))
+        table = pd.concat([table.drop(columns="paper_diverged"), told], axis=1)
     return table.sort_values(_KEYS, key=_reporting_order, kind="stable", ignore_index=True)
-
-
-def _agrees(table: pd.DataFrame) -> pd.Series:
-    """Say where a mean agrees with the paper's; not where the paper has none to compare with."""
-    slack = 2 * table["standard_error"].fillna(0)
-    low = table["paper_low"].fillna(table["paper_mean"]) - slack
-    high = table["paper_high"].fillna(table["paper_mean"]) + slack
-    none = table["mean"].isna() & table["paper_mean"].isna()
-    # The study reports no interval where every run diverged.
-    diverged = (table["diverged"] == table["runs"]) & (table["runs"] > 0) & table["paper_low"].isna()
-    return table["mean"].between(low, high) | none | diverged
 
 
 def _reporting_order(column: pd.Series) -> pd.Series:

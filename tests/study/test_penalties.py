@@ -65,6 +65,17 @@ def test_corrected_penalties_follow_the_formula(name, suffix):
         assert total == pytest.approx(naive_penalty(graph, variant, W, seed), rel=1e-5)
 
 
+@pytest.mark.parametrize("name", PENALTIES)
+def test_the_scale_is_a_factor_of_all_that_a_variant_pays(name):
+    graph, variant = looped(8), Variant.parse(name)
+    rnn = build_network(graph, variant, get_task("go_nogo"), CORRECTED, seed=0).rnn
+    whole, tenth = (
+        sum(penalty(rnn).item() for penalty in build_penalties(graph, variant, protocol))
+        for protocol in (CORRECTED, Protocol.parse("corrected,penalty_scale=0.1"))
+    )
+    assert tenth == pytest.approx(0.1 * whole, rel=1e-6)
+
+
 @pytest.mark.parametrize("method", CHOICES["communicability_method"])
 def test_every_method_serves_a_sparse_network(method):
     graph, variant = looped(8), Variant.parse("WD*C+sparse")

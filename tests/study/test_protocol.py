@@ -21,6 +21,7 @@ PUBLISHED = {
     "learning_rate": 0.001,
     "betas": (0.9, 0.999),
     "adam_epsilon": 1e-7,
+    "penalty_scale": 1.0,
     "length_strength": 0.3,
     "emd_strength": 0.1,
     "l1_strength": 1.0,
@@ -99,7 +100,15 @@ BAD = [
     ),
     *(
         (name, value)
-        for name in ("input_noise", "length_strength", "emd_strength", "l1_strength", "weight_sigma", "weight_floor")
+        for name in (
+            "input_noise",
+            "penalty_scale",
+            "length_strength",
+            "emd_strength",
+            "l1_strength",
+            "weight_sigma",
+            "weight_floor",
+        )
         for value in (-0.1, float("nan"), float("inf"), None)
     ),
     ("data_seed", -1),
@@ -168,6 +177,32 @@ def test_all_corrections_added_one_by_one_are_the_corrected_protocol():
 )
 def test_names_of_no_protocol_are_refused(name):
     with pytest.raises(ValueError, match=r"a protocol must be published or corrected.*corrections: positions, .*got "):
+        Protocol.parse(name)
+
+
+def test_a_name_may_set_fields():
+    named = Protocol.parse("corrected-trials,penalty_scale=0.1,optimizer=adamw,patience=None,weight_mu=-1e-1")
+    expected = dataclasses.replace(
+        Protocol.parse("corrected-trials"), penalty_scale=0.1, optimizer="adamw", patience=None, weight_mu=-0.1
+    )
+    assert named == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    {
+        "published,": r"must be FIELD=VALUE with one of num_train, .*got ''",
+        "published,colour=red": r"must be FIELD=VALUE.*got 'colour=red'",
+        "published,epochs=3": r"must be FIELD=VALUE.*got 'epochs=3'",
+        "published,optimizer=magic": r"optimizer must be one of .*got 'magic'",
+        "published,penalty_scale=-1": r"penalty_scale must .*got -1",
+        "published,betas=(0.8": r"betas must be a word, a number or None in the name of a protocol, got",
+        "published,data_seed=../1": r"data_seed must be a word, a number or None in the name of a protocol, got",
+        "published,data_seed=": r"data_seed must be a word, a number or None in the name of a protocol, got",
+    }.items(),
+)
+def test_a_field_that_a_name_cannot_set_is_told(name, message):
+    with pytest.raises(ValueError, match=message):
         Protocol.parse(name)
 
 

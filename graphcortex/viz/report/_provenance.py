@@ -83,7 +83,7 @@ def _beyond_a_command(study: Study) -> str:
     """Say what of a study the command line cannot ask for; nothing where it can."""
     if study.own_tasks:
         return f"its tasks are objects of its user's ({', '.join(study.own_tasks)})"
-    if list(study.seeds) != list(range(len(study.seeds))):
+    if list(study.seeds) != list(range(study.seeds[0], study.seeds[0] + len(study.seeds))):
         return f"its seeds are {', '.join(map(str, study.seeds))}"
     for name, protocol in study.protocols.items():
         named = replace(Protocol.parse(name), epochs=protocol.epochs, functional=protocol.functional)
@@ -105,6 +105,7 @@ def _command(study: Study) -> str:
         "variants": tuple(map(str, study.variants)),
         "recurrence": tuple(study.recurrence),
         "seeds": len(study.seeds),
+        "first_seed": study.seeds[0],
         "epochs": protocol.epochs,
         "functional": protocol.functional,
         "device": study.device,
@@ -112,5 +113,5 @@ def _command(study: Study) -> str:
     words = ["graphcortex", "study"]
     for name, value in asked.items():
         if value != getattr(StudyConfig, name):
-            words += [f"--{name}", *map(str, value if isinstance(value, tuple) else (value,))]
+            words += [f"--{name.replace('_', '-')}", *map(str, value if isinstance(value, tuple) else (value,))]
     return shlex.join([*words, "--out", "results/again"])

@@ -31,6 +31,7 @@ class MadeStudy:
     protocols: tuple[str, ...] = ("published",)
     recurrences: tuple[str, ...] = ("free",)
     seeds: int = 3
+    first_seed: int = 0
     diverged: Any = ()
     """Seeds that diverge, or "all"."""
     failures: tuple[Failure, ...] = ()
@@ -40,13 +41,14 @@ class MadeStudy:
 
     def __post_init__(self):
         neurons = {name: connectome(NUM_NEURONS) for name in self.connectomes}
-        given = {"seeds": self.seeds, "protocols": self.protocols, "recurrence": self.recurrences}
+        seeds = range(self.first_seed, self.first_seed + self.seeds)
+        given = {"seeds": seeds, "protocols": self.protocols, "recurrence": self.recurrences}
         self.study = Study(neurons, self.variants, self.tasks, **given)
         self.store = SimpleNamespace(manifest=manifest.new(self.study.settings(), {}))
         rng = np.random.default_rng(0)
         rows = []
         for name, protocol, recurrence, task, seed, variant in itertools.product(
-            self.connectomes, self.protocols, self.recurrences, self.tasks, range(self.seeds), self.variants
+            self.connectomes, self.protocols, self.recurrences, self.tasks, seeds, self.variants
         ):
             broken = self.diverged == "all" or seed in self.diverged
             numbers = np.full(4, np.nan) if broken else rng.uniform(0.3, 1, 4)

@@ -90,8 +90,9 @@ def test_the_page_says_where_the_numbers_come_from(study, report):
 
 def test_the_command_makes_the_same_study(tmp_path):
     made = MadeStudy(
-        tmp_path, protocols=("corrected",), variants=("W*[no-diagonal]D*C", "W"), recurrences=("nonnegative",)
-    )
+        tmp_path, protocols=("corrected", "published+positions,penalty_scale=0.1"), first_seed=5,
+        variants=("W*[no-diagonal]D*C", "W"), recurrences=("nonnegative",),
+    )  # fmt: skip
     page = Words(write_report(made, formats=()).read_text()).text
     command = re.search(r"graphcortex (study .*?--out results/again)", page)[1]
     tyro = pytest.importorskip("tyro")
