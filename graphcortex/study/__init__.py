@@ -3,7 +3,7 @@
 from graphcortex.study.agreement import compare_means
 from graphcortex.study.assemble import build_network, build_penalties, initial_weights
 from graphcortex.study.checkpoint import Checkpoint, CheckpointError
-from graphcortex.study.claims import CLAIMS, Claim, evaluate_claims
+from graphcortex.study.claims import CLAIMS, CONTROLS, Claim, evaluate_claims
 from graphcortex.study.claims_table import ClaimsTable, Finding
 from graphcortex.study.config import StudyConfig, run_study
 from graphcortex.study.engines import Dask, Engine, EngineError, Ensembles, InProcess, Processes
@@ -28,6 +28,7 @@ from graphcortex.study.wiring import network_edges
 
 __all__ = [
     "CLAIMS",
+    "CONTROLS",
     "CORRECTIONS",
     "METRICS",
     "PUBLISHED_VARIANTS",

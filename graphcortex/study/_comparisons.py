@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,10 +68,22 @@ def largest_gain(runs: pd.DataFrame, effects: Effects, floors: Mapping[str, floa
     return found
 
 
-def real_space(runs: pd.DataFrame, effects: Effects, floors: Mapping[str, float]) -> list[Comparison]:
-    """Compare each variant of real distances with that of the grid."""
-    wide = _wide(runs, "accuracy")
-    return _between(wide, _twins(wide, "distance", "D*", "D"), "accuracy", "greater", effects, "in D* and D alone")
+def levels(factor: str, high: str, low: str, expected: str) -> Callable[..., list[Comparison]]:
+    """Return what compares the accuracy of each variant at one level of a factor with its twin at another.
+
+    Args:
+        factor: Attribute of :class:`graphcortex.study.Variant`.
+        high: Level that is compared.
+        low: Level of the twins, which are the same otherwise.
+        expected: ``"greater"``, ``"different"`` or ``"no less"``, see :class:`Comparison`.
+    """
+
+    def compare(runs: pd.DataFrame, effects: Effects, floors: Mapping[str, float]) -> list[Comparison]:
+        wide = _wide(runs, "accuracy")
+        twins = _twins(wide, factor, high, low)
+        return _between(wide, twins, "accuracy", expected, effects, f"in {high} and {low} alone")
+
+    return compare
 
 
 def learned_graphs(runs: pd.DataFrame, effects: Effects, floors: Mapping[str, float]) -> list[Comparison]:
@@ -117,12 +129,6 @@ def positive_only(runs: pd.DataFrame, effects: Effects, floors: Mapping[str, flo
         compared, between = f"nonnegative {name} - free {name}", (first - second).to_numpy()
         found.append(Comparison(compared, expected="no less", differences=between, missing=alone, **told))
     return found
-
-
-def renamed(runs: pd.DataFrame, effects: Effects, floors: Mapping[str, float]) -> list[Comparison]:
-    """Compare each variant of ``W*`` with that of ``W!``."""
-    wide = _wide(runs, "accuracy")
-    return _between(wide, _twins(wide, "weights", "W*", "W!"), "accuracy", "different", effects, "in W* and W! alone")
 
 
 def _wide(runs: pd.DataFrame, metric: str) -> pd.DataFrame:

@@ -65,7 +65,7 @@ CLAIMS = (
         "Real distances (D*) gain accuracy over those on a grid (D), with all else the same.",
         ("accuracy",),
         _ACCURACY,
-        _comparisons.real_space,
+        _comparisons.levels("distance", "D*", "D", "greater"),
     ),
     Claim(
         "learned graphs",
@@ -88,10 +88,56 @@ CLAIMS = (
         "W* differs in accuracy from W!, the same weights with the neurons renamed, with all else the same.",
         ("accuracy",),
         _ACCURACY,
-        _comparisons.renamed,
+        _comparisons.levels("weights", "W*", "W!", "different"),
     ),
 )
 """The claims of Shakiba et al. (2026), https://arxiv.org/abs/2606.14975, each with the smallest effect that would matter."""
+
+CONTROLS = (
+    Claim(
+        "self-connections",
+        "The self-connections of W* alone (W*[diagonal]) are as good a start as W*, or better.",
+        ("accuracy",),
+        _ACCURACY,
+        _comparisons.levels("weights", "W*[diagonal]", "W*", "no less"),
+    ),
+    Claim(
+        "no neural data",
+        "Self-connections drawn without any neural data (W[diagonal]) are as good a start as W*, or better.",
+        ("accuracy",),
+        _ACCURACY,
+        _comparisons.levels("weights", "W[diagonal]", "W*", "no less"),
+    ),
+    Claim(
+        "positivity and radius",
+        "Positive random weights of the same spectral radius (W[positive]) are as good a start as W*, or better.",
+        ("accuracy",),
+        _ACCURACY,
+        _comparisons.levels("weights", "W[positive]", "W*", "no less"),
+    ),
+    Claim(
+        "which pairs",
+        "W* gains accuracy over the same weights shuffled among the pairs of different neurons (W*[shuffled]).",
+        ("accuracy",),
+        _ACCURACY,
+        _comparisons.levels("weights", "W*", "W*[shuffled]", "greater"),
+    ),
+    Claim(
+        "pairs alone",
+        "W* without its self-connections, at the same spectral radius (W*[no-diagonal]), gains accuracy over a random start (W).",
+        ("accuracy",),
+        _ACCURACY,
+        _comparisons.levels("weights", "W*[no-diagonal]", "W", "greater"),
+    ),
+    Claim(
+        "geometry",
+        "Real distances (D*) gain accuracy over those of the same positions shuffled among the neurons (D*[shuffled]).",
+        ("accuracy",),
+        _ACCURACY,
+        _comparisons.levels("distance", "D*", "D*[shuffled]", "greater"),
+    ),
+)
+"""What may carry the gains of ``W*`` and ``D*``, as statements over runs of the control variants (docs/controls.md)."""
 
 
 def evaluate_claims(

@@ -10,8 +10,10 @@ import scipy.stats
 
 from graphcortex.study import (
     CLAIMS,
+    CONTROLS,
     PUBLISHED_VARIANTS,
     ClaimsTable,
+    Variant,
     compare_variants,
     evaluate_claims,
     run_study,
@@ -195,6 +197,28 @@ def test_controls_are_no_part_of_the_paper_s_claims():
 
 
 # --- runs that are missing, diverged or too few
+
+
+CONTROL_OF = {
+    "self-connections": ("W*[diagonal]D*C", "W*D*C", "no less"),
+    "no neural data": ("W[diagonal]D*C", "W*D*C", "no less"),
+    "positivity and radius": ("W[positive]D*C", "W*D*C", "no less"),
+    "which pairs": ("W*D*C", "W*[shuffled]D*C", "greater"),
+    "pairs alone": ("W*[no-diagonal]D*C", "WD*C", "greater"),
+    "geometry": ("W*D*C", "W*D*[shuffled]C", "greater"),
+}
+
+
+@pytest.mark.parametrize("claim", CONTROLS, ids=lambda claim: claim.name)
+@pytest.mark.parametrize("difference", [0.1, 0.0, -0.1])
+def test_controls_compare_a_level_with_its_twin(claim, difference):
+    high, low, expected = CONTROL_OF[claim.name]
+    runs = study({high: 0.7 + difference, low: 0.7}, variants=[high, low], recurrences=("free",))
+    (finding,) = evaluate_claims(runs, [claim], resamples=200)
+    assert finding.verdict == ("holds" if difference > 0 or (difference == 0 and expected == "no less") else "fails")
+    assert finding.compared == f"{high} - {low}"
+    assert finding.expected == expected
+    assert {high, low} <= set(map(str, map(Variant.parse, (high, low))))
 
 
 def test_a_claim_without_its_variants_is_undecided_and_says_so():

@@ -13,6 +13,7 @@ from graphcortex.study.statistics.equivalence import Equivalence, tost_paired, t
 from graphcortex.study.statistics.factorial import FactorialModel, aligned_rank_model
 from graphcortex.study.statistics.means import mean_difference_paired, mean_interval
 from graphcortex.study.statistics.multiple import holm
+from graphcortex.study.statistics.pooled import pool_connectomes
 from graphcortex.study.statistics.power import (
     power_equivalence,
     power_paired,
@@ -44,6 +45,7 @@ __all__ = [
     "mann_whitney",
     "mean_difference_paired",
     "mean_interval",
+    "pool_connectomes",
     "power_equivalence",
     "power_paired",
     "power_unpaired",

@@ -12,7 +12,7 @@ import pandas as pd
 from torch_geometric.data import Data
 
 from graphcortex._checks import check_choice
-from graphcortex.study import METRICS, ClaimsTable, RunKey, StoreError, StudyResults, evaluate_claims
+from graphcortex.study import CLAIMS, CONTROLS, METRICS, ClaimsTable, RunKey, StoreError, StudyResults, evaluate_claims
 from graphcortex.tasks import get_task
 from graphcortex.viz._effects import paired_differences
 
@@ -114,7 +114,10 @@ def read_study(results: StudyResults, *, claims: ClaimsTable | None = None, refe
     if len(runs):
         check_choice(reference, "reference", variants)
         floors = {group.task: group.levels["floor"] for group in groups if "floor" in group.levels}
-        claims = evaluate_claims(runs, floors=floors) if claims is None else claims
+        if claims is None:
+            # The questions that controls answer, where there are any.
+            asked = (*CLAIMS, *CONTROLS) if any("[" in variant for variant in variants) else CLAIMS
+            claims = evaluate_claims(runs, asked, floors=floors)
     return ReportData(
         results=results,
         groups=groups,
