@@ -40,8 +40,8 @@ def pool_connectomes(
 
     Returns:
         A row per group: the columns of ``by``; ``metric``, ``a``, ``b``; ``connectomes`` and ``n`` (pairs) that entered,
-        ``dropped`` (pairs); ``difference`` (a - b) with ``difference_low``, ``difference_high`` and ``p``; ``tau`` (standard deviation
-        between connectomes, in the unit of the metric) and ``i2`` (the share of the variance of their means that it makes up).
+        ``dropped`` (pairs); ``difference`` (a - b) with ``difference_low``, ``difference_high`` and ``p``; ``tau`` (standard
+        deviation between connectomes, in the unit of the metric) and ``i2`` (its share of the variance of their means).
         NaN where fewer than two connectomes, or no two seeds of one, tell it.
 
     Raises:
