@@ -28,11 +28,12 @@ BACKENDS = ("dense", "csr", "scatter", "reference")
 _SPARSE_UP_TO = (
     # neurons above, trials below, density
     (1500, 64, 1.0),
+    (1500, math.inf, 0.55),
     (250, 24, 1.0),
-    (250, 64, 0.8),
-    (250, math.inf, 0.62),
+    (250, 64, 0.6),
+    (250, math.inf, 0.3),
     (100, 24, 1.0),
-    (100, math.inf, 0.35),
+    (100, math.inf, 0.3),
     (0, math.inf, 0.0),
 )
 

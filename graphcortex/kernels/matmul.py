@@ -6,9 +6,9 @@ import functools
 
 import torch
 
-# Below so many multiplications, a product of 100 x 100 by 100, oneDNN takes as long to find its kernel as to run it; and with
-# fewer columns the time is that of reading the left matrix.
-_WORTH_A_CALL = 1_000_000
+# Multiplications for each thread, a product of 140 x 140 by 100, below which finding a kernel of oneDNN and waking the threads
+# takes what it saves; and with fewer columns the time is that of reading the left matrix.
+_WORTH_A_CALL = 2_000_000
 _COLUMNS = 8
 
 
@@ -28,12 +28,12 @@ def _onednn_is_wider() -> bool:
 
 
 def prefers_onednn(left: torch.Tensor, right: torch.Tensor) -> bool:
-    """Say whether :func:`matmul` takes oneDNN for two matrices; it depends on the processor, the type and the shapes alone."""
+    """Say whether :func:`matmul` takes oneDNN, by processor, threads, type and shapes alone: a run gives its numbers again."""
     return (
         left.dtype is torch.float32
         and left.device.type == "cpu"
         and right.size(1) >= _COLUMNS
-        and left.numel() * right.size(1) >= _WORTH_A_CALL
+        and left.numel() * right.size(1) >= _WORTH_A_CALL * torch.get_num_threads()
         and torch.backends.mkldnn.enabled
         and _onednn_is_wider()
     )

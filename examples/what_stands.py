@@ -1,0 +1,237 @@
+"""What of the paper stands: every number of docs/results.md, computed again from the runs in docs/results.
+
+    python examples/what_stands.py
+    python examples/what_stands.py --check
+
+Reads the tables of runs that ``docs/results/run.sh`` leaves in docs/results, and puts what they say between the markers of
+docs/results.md, ``<!-- name -->`` and ``<!-- end -->``. Beside the runs it writes agreement.csv, all cells with the paper's
+numbers, and findings.csv, all comparisons behind the claims. With ``--check`` it writes nothing, and fails where something differs.
+"""
+
+# %% What to read
+import math
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+import tyro
+
+from graphcortex.study import CLAIMS, CONTROLS, PUBLISHED_VARIANTS, ClaimsTable, evaluate_claims, summarize
+from graphcortex.study.statistics import mean_interval, pool_connectomes
+from graphcortex.study.store import write_text
+from graphcortex.tasks import TASKS, get_task
+
+
+@dataclass(frozen=True)
+class Config:
+    """Compute the tables of docs/results.md from the runs."""
+
+    page: Path = Path(__file__).resolve().parents[1] / "docs" / "results.md"
+    """The page; the runs are in a folder of its name beside it."""
+    check: bool = False
+    """Write nothing, and fail where the page or a table is not what the runs say."""
+
+
+@cache
+def runs_of(folder: Path, name: str) -> pd.DataFrame:
+    """Return the runs of one study."""
+    return pd.read_csv(folder / f"{name}.csv")
+
+
+# %% Writing
+def markdown(rows: list[dict[str, str]]) -> str:
+    """Write rows as a table."""
+    names = list(rows[0])
+    lines = [names, ["---"] * len(names), *([row[name] for name in names] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def number(value: float, digits: int = 3) -> str:
+    return "" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def span(value: float, low: float, high: float, digits: int = 3) -> str:
+    return number(value, digits) if math.isnan(low) else f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def code(names) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+ARMS = {"free": "free", "nonnegative": "non-negative", "both": "both"}
+TITLES = {"one_choice_inference": "one choice", "go_nogo": "Go/NoGo", "perceptual_decision": "perceptual"}
+
+
+# %% 1. Does the reproduction agree with the paper?
+@cache
+def agreement(folder: Path) -> pd.DataFrame:
+    """Return every cell with the paper's, as the library compares them."""
+    return summarize(runs_of(folder, "published"), compare_with_paper=True)
+
+
+def agreement_counts(folder: Path) -> str:
+    table = agreement(folder)
+    rows = []
+    for metric, part in table.groupby("metric", sort=False):
+        row = {"metric": metric.replace("_", "-")}
+        for arm in ("free", "nonnegative"):
+            cells = part[part["recurrence"] == arm]
+            row[ARMS[arm]] = f"{cells['agrees'].sum()} of {len(cells)}"
+        rows.append(row | {"median detectable difference": number(part["detectable"].median())})
+    total = {"metric": "**all**"}
+    for arm in ("free", "nonnegative"):
+        cells = table[table["recurrence"] == arm]
+        total[ARMS[arm]] = f"{cells['agrees'].sum()} of {len(cells)}"
+    rows.append(total | {"median detectable difference": ""})
+    share = table["agrees"].mean()
+    return f"{markdown(rows)}\n\n{table['agrees'].sum()} of {len(table)} cells agree ({share:.1%})."
+
+
+def disagreements(folder: Path) -> str:
+    table = agreement(folder)
+    rows = [
+        {
+            "task": TITLES[row.task],
+            "arm": ARMS[row.recurrence],
+            "variant": f"`{row.variant}`",
+            "metric": row.metric.replace("_", "-"),
+            "here": span(row.mean, row.ci95_low, row.ci95_high),
+            "paper": span(row.paper_mean, row.paper_low, row.paper_high),
+            "difference": span(row.difference, row.difference_low, row.difference_high),
+            "detectable": number(row.detectable),
+            "diverged": f"{row.diverged}",
+            "p": f"{row.p:.2g}",
+        }
+        for row in table[~table["agrees"]].itertuples()
+    ]
+    return markdown(rows) if rows else "None."
+
+
+def diverged(folder: Path) -> str:
+    runs = runs_of(folder, "published")
+    rows = []
+    for variant in map(str, PUBLISHED_VARIANTS):
+        row = {"variant": f"`{variant}`"}
+        for arm in ("free", "nonnegative"):
+            for task in TASKS:
+                part = runs.query("variant == @variant and recurrence == @arm and task == @task")
+                row[f"{ARMS[arm]}, {TITLES[task]}"] = f"{part['diverged_epoch'].notna().sum()} of {len(part)}"
+        rows.append(row)
+    return markdown(rows)
+
+
+# %% 2. and 3. Claims and controls
+@cache
+def findings(folder: Path, name: str, controls: bool) -> ClaimsTable:
+    return evaluate_claims(runs_of(folder, name), CONTROLS if controls else CLAIMS)
+
+
+def verdicts(table: ClaimsTable) -> str:
+    """Write a row per claim and arm, a column per task, with the effect that decided."""
+    rows = []
+    for name in table.statements:
+        for arm in ("free", "nonnegative", "both"):
+            found = {one.task: one for one in table if one.claim == name and one.recurrence == arm}
+            if found:
+                row = {"claim": name, "arm": ARMS[arm]}
+                for task in TASKS:
+                    one = found.get(task)
+                    row[TITLES[task]] = "" if one is None else verdict(one)
+                rows.append(row)
+    return markdown(rows)
+
+
+def verdict(one) -> str:
+    if not one.n:
+        return one.verdict
+    bold = "" if one.verdict == "undecided" else "**"
+    what = f"{one.compared}: " if len(one.compared) < 40 else ""
+    return f"{bold}{one.verdict}{bold}; {what}{span(one.effect, one.low, one.high, 2)}"
+
+
+def accuracies(folder: Path, name: str, variants: tuple[str, ...] = (), recurrence: str = "free") -> str:
+    """Write mean accuracies with intervals that respect their bounds; diverged runs are counted and not averaged."""
+    runs = runs_of(folder, name).query("recurrence == @recurrence")
+    rows = []
+    for variant in variants or tuple(dict.fromkeys(runs["variant"])):
+        row = {"variant": f"`{variant}`"}
+        for task in TASKS:
+            part = runs.query("variant == @variant and task == @task")
+            found = mean_interval(part["accuracy"].where(part["diverged_epoch"].isna()))
+            lost = f", {found.dropped} diverged" if found.dropped else ""
+            row[TITLES[task]] = span(found.value, *found.interval) + lost if found.n else f"{found.dropped} diverged"
+        rows.append(row)
+    floors = {TITLES[task]: f"{get_task(task).floor:.3g} to {get_task(task).ceiling:.3g}" for task in TASKS}
+    return markdown([{"variant": "best trivial strategy to ceiling"} | floors, *rows])
+
+
+# %% 4. Other cortex
+def pooled(folder: Path) -> str:
+    runs = runs_of(folder, "fields")
+    rows = []
+    for high, low in (("W*D*C", "WD*C"), ("WD*C", "WDC"), ("W*D*C", "W*[shuffled]D*C"), ("W*[no-diagonal]D*C", "WD*C")):
+        row = {"difference": f"`{high}` - `{low}`"}
+        for found in pool_connectomes(runs, high, low).itertuples():
+            told = span(found.difference, found.difference_low, found.difference_high)
+            row[TITLES[found.task]] = f"{told}, tau {number(found.tau)}, {found.connectomes} fields"
+        rows.append(row)
+    return markdown(rows)
+
+
+# %% What stands where
+BLOCKS: dict[str, tuple[str, Callable[[Path], str]]] = {
+    "agreement": ("published", agreement_counts),
+    "disagreements": ("published", disagreements),
+    "diverged": ("published", diverged),
+    "accuracies published": ("published", lambda folder: accuracies(folder, "published")),
+    "claims published": ("published", lambda folder: verdicts(findings(folder, "published", False))),
+    "accuracies controls": ("controls", lambda folder: accuracies(folder, "controls")),
+    "controls published": ("controls", lambda folder: verdicts(findings(folder, "controls", True))),
+}
+"""By name of its place in the page: the runs that a block is made of, and what makes it."""
+
+
+def fill(page: str, folder: Path) -> str:
+    """Return the page with its blocks as the runs have them."""
+
+    def block(match: re.Match) -> str:
+        name = match["name"]
+        if name not in BLOCKS:
+            raise SystemExit(f"{name!r} must be one of the blocks {', '.join(BLOCKS)}.")
+        return f"<!-- {name} -->\n{BLOCKS[name][1](folder)}\n<!-- end -->"
+
+    return re.sub(r"<!-- (?P<name>[\w ]+) -->\n.*?<!-- end -->", block, page, flags=re.DOTALL)
+
+
+def tables(folder: Path) -> dict[str, str]:
+    """Return the tables that are written beside the runs."""
+    found = [
+        findings(folder, name, controls).to_dataframe(comparisons=True).assign(study=name)
+        for name, controls in (("published", False), ("controls", True))
+        if (folder / f"{name}.csv").is_file()
+    ]
+    texts = {"agreement.csv": agreement(folder), "findings.csv": pd.concat(found, ignore_index=True)}
+    return {name: table.to_csv(index=False, float_format="%.6g") for name, table in texts.items()}
+
+
+# %% Fill the page
+def main(config: Config) -> list[str]:
+    """Return the files that differ from what the runs say, after writing them unless they are only checked."""
+    folder = config.page.with_suffix("")
+    wanted = {config.page: fill(config.page.read_text(), folder)}
+    wanted |= {folder / name: text for name, text in tables(folder).items()}
+    changed = [path for path, text in wanted.items() if not path.is_file() or path.read_text() != text]
+    for path in [] if config.check else changed:
+        write_text(path, wanted[path])
+    return [path.name for path in changed]
+
+
+if __name__ == "__main__":
+    config = tyro.cli(Config, description=__doc__)
+    changed = main(config)
+    print(f"{', '.join(changed) or 'nothing'} {'differs' if config.check else 'written'}")
+    sys.exit(bool(changed) and config.check)
