@@ -1,0 +1,72 @@
+"""docs/results.md and its tables are what the runs beside them say, and a changed run changes them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from graphcortex.study import PUBLISHED_VARIANTS, RunKey
+from graphcortex.tasks import TASKS
+from tests.test_examples import example
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "results.md"
+STUDIES = sorted(path for path in PAGE.with_suffix("").glob("*.csv") if path.name not in ("agreement.csv", "findings.csv"))
+
+
+@pytest.fixture(scope="module")
+def what_stands():
+    return example("what_stands")
+
+
+def test_the_page_and_its_tables_are_what_the_runs_say(what_stands):
+    assert what_stands.main(what_stands.Config(page=PAGE, check=True)) == []
+
+
+def test_a_run_that_differs_changes_the_page(what_stands, tmp_path):
+    shutil.copytree(PAGE.with_suffix(""), tmp_path / "results")
+    page = tmp_path / "results.md"
+    # One block is enough, and quick.
+    page.write_text("<!-- accuracies published -->\n<!-- end -->\n")
+    what_stands.main(what_stands.Config(page=page))
+    before = page.read_text()
+    assert f"`{PUBLISHED_VARIANTS[0]}`" in before
+    runs = pd.read_csv(tmp_path / "results" / "published.csv")
+    runs.loc[runs["variant"] == "W", "accuracy"] = 0.123
+    runs.to_csv(tmp_path / "results" / "published.csv", index=False)
+    what_stands.runs_of.cache_clear()
+    assert set(what_stands.main(what_stands.Config(page=page, check=True))) >= {"results.md", "agreement.csv"}
+    assert page.read_text() == before
+    what_stands.main(what_stands.Config(page=page))
+    assert "0.123" in page.read_text()
+
+
+def test_an_unknown_block_is_named(what_stands):
+    with pytest.raises(SystemExit, match=r"'moon' must be one of the blocks agreement, "):
+        what_stands.fill("<!-- moon -->\n<!-- end -->", PAGE.with_suffix(""))
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_each_run_is_there_once_and_can_be_named(path):
+    runs = pd.read_csv(path)
+    keys = ["connectome", "protocol", "recurrence", "task", "variant", "seed"]
+    assert not runs.duplicated(keys).any()
+    for row in runs[keys].itertuples(index=False):
+        RunKey(row.task, row.variant, row.recurrence, row.seed, row.connectome, row.protocol)
+    assert runs["accuracy"].dropna().between(0, 1).all()
+
+
+def test_the_published_study_is_complete():
+    runs = pd.read_csv(PAGE.with_suffix("") / "published.csv")
+    counts = runs.groupby(["recurrence", "task", "variant"])["seed"].nunique()
+    assert len(counts) == 2 * len(TASKS) * len(PUBLISHED_VARIANTS)
+    assert counts.min() >= 10
+
+
+def test_every_study_has_its_command():
+    text = (PAGE.with_suffix("") / "run.sh").read_text()
+    commands = set(re.findall(r"^(\w+)\(\) \{", text, flags=re.MULTILINE)) - {"study"}
+    assert {path.stem for path in STUDIES} <= commands
