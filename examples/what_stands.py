@@ -20,8 +20,8 @@ from pathlib import Path
 import pandas as pd
 import tyro
 
-from graphcortex.study import CLAIMS, CONTROLS, PUBLISHED_VARIANTS, ClaimsTable, evaluate_claims, summarize
-from graphcortex.study.statistics import mean_interval, pool_connectomes
+from graphcortex.study import CLAIMS, CONTROLS, PUBLISHED_VARIANTS, ClaimsTable, Protocol, evaluate_claims, summarize
+from graphcortex.study.statistics import mean_difference_paired, mean_interval, pool_connectomes
 from graphcortex.study.store import write_text
 from graphcortex.tasks import TASKS, get_task
 
@@ -38,8 +38,11 @@ class Config:
 
 @cache
 def runs_of(folder: Path, name: str) -> pd.DataFrame:
-    """Return the runs of one study."""
-    return pd.read_csv(folder / f"{name}.csv")
+    """Return the runs of one study; the controls with the runs of the published study that they are compared with."""
+    runs = pd.read_csv(folder / f"{name}.csv")
+    if name == "controls":
+        runs = pd.concat([runs_of(folder, "published").query("recurrence == 'free'"), runs], ignore_index=True)
+    return runs
 
 
 # %% Writing
@@ -58,10 +61,10 @@ def span(value: float, low: float, high: float, digits: int = 3) -> str:
     return number(value, digits) if math.isnan(low) else f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def code(names) -> str:
-    return ", ".join(f"`{name}`" for name in names)
-
-
+CONTROL_VARIANTS = (
+    "W*D*C", "W!D*C", "W*[shuffled]D*C", "W*[diagonal]D*C", "W[diagonal]D*C", "W*[no-diagonal]D*C", "W[positive]D*C", "WD*C",
+    "W*D*[shuffled]C", "WD*[shuffled]C", "WDC", "W",
+)  # fmt: skip
 ARMS = {"free": "free", "nonnegative": "non-negative", "both": "both"}
 TITLES = {"one_choice_inference": "one choice", "go_nogo": "Go/NoGo", "perceptual_decision": "perceptual"}
 
@@ -127,7 +130,8 @@ def diverged(folder: Path) -> str:
 # %% 2. and 3. Claims and controls
 @cache
 def findings(folder: Path, name: str, controls: bool) -> ClaimsTable:
-    return evaluate_claims(runs_of(folder, name), CONTROLS if controls else CLAIMS)
+    runs = corrected(folder) if name == "corrected" else runs_of(folder, name)
+    return evaluate_claims(runs, CONTROLS if controls else CLAIMS)
 
 
 def verdicts(table: ClaimsTable) -> str:
@@ -169,6 +173,59 @@ def accuracies(folder: Path, name: str, variants: tuple[str, ...] = (), recurren
     return markdown([{"variant": "best trivial strategy to ceiling"} | floors, *rows])
 
 
+# %% How much to pay, chosen on validation trials
+def chosen(folder: Path) -> pd.DataFrame:
+    """Return the protocol of each task and variant: that of the greatest validation accuracy, of equals the one that pays most."""
+    runs = runs_of(folder, "tuning")
+    runs = runs.assign(scale=[Protocol.parse(name).penalty_scale for name in runs["protocol"]])
+    means = (
+        runs.groupby(["task", "variant", "protocol", "scale"], sort=False)["validation_accuracy"].mean().reset_index()
+    )
+    best = means.sort_values(["validation_accuracy", "scale"], ascending=False).groupby(["task", "variant"]).head(1)
+    return best.set_index(["task", "variant"])
+
+
+def scales(folder: Path) -> str:
+    best = chosen(folder)
+    rows = []
+    for variant in map(str, PUBLISHED_VARIANTS):
+        row = {"variant": f"`{variant}`"}
+        for task in TASKS:
+            one = best.loc[task, variant]
+            row[TITLES[task]] = f"{one['scale']:g} ({one['validation_accuracy']:.3f})"
+        rows.append(row)
+    return markdown(rows)
+
+
+def chosen_table(folder: Path) -> pd.DataFrame:
+    """Return a row per task and protocol with the variants that chose it, as run.sh reads them; a semicolon stands for a comma."""
+    best = chosen(folder).reset_index()
+    best["protocol"] = best["protocol"].str.replace(",", ";")
+    return best.groupby(["task", "protocol"])["variant"].agg(" ".join).rename("variants").reset_index()
+
+
+def corrected(folder: Path) -> pd.DataFrame:
+    """Return the runs under the corrected protocol, each variant at its own scale, as those of one protocol."""
+    return runs_of(folder, "corrected").assign(protocol="corrected")
+
+
+# %% What one correction changes
+def corrections(folder: Path) -> str:
+    """Write what each correction alone does to the accuracy of each variant that it touches, paired by seed."""
+    before = (
+        runs_of(folder, "published").query("recurrence == 'free'").set_index(["task", "variant", "seed"])["accuracy"]
+    )
+    rows = []
+    for (protocol, variant), part in runs_of(folder, "corrections").groupby(["protocol", "variant"], sort=False):
+        row = {"correction": protocol.removeprefix("published+"), "variant": f"`{variant}`"}
+        for task in TASKS:
+            after = part.query("task == @task").set_index(["task", "variant", "seed"])["accuracy"]
+            found = mean_difference_paired(after.to_numpy(), before.reindex(after.index).to_numpy(), bounds=(-1, 1))
+            row[TITLES[task]] = span(found.value, *found.interval)
+        rows.append(row)
+    return markdown(rows)
+
+
 # %% 4. Other cortex
 def pooled(folder: Path) -> str:
     runs = runs_of(folder, "fields")
@@ -183,16 +240,21 @@ def pooled(folder: Path) -> str:
 
 
 # %% What stands where
-BLOCKS: dict[str, tuple[str, Callable[[Path], str]]] = {
-    "agreement": ("published", agreement_counts),
-    "disagreements": ("published", disagreements),
-    "diverged": ("published", diverged),
-    "accuracies published": ("published", lambda folder: accuracies(folder, "published")),
-    "claims published": ("published", lambda folder: verdicts(findings(folder, "published", False))),
-    "accuracies controls": ("controls", lambda folder: accuracies(folder, "controls")),
-    "controls published": ("controls", lambda folder: verdicts(findings(folder, "controls", True))),
+BLOCKS: dict[str, Callable[[Path], str]] = {
+    "agreement": agreement_counts,
+    "disagreements": disagreements,
+    "diverged": diverged,
+    "accuracies published": lambda folder: accuracies(folder, "published"),
+    "claims published": lambda folder: verdicts(findings(folder, "published", False)),
+    "accuracies controls": lambda folder: accuracies(folder, "controls", CONTROL_VARIANTS),
+    "controls published": lambda folder: verdicts(findings(folder, "controls", True)),
+    "scales": scales,
+    "accuracies corrected": lambda folder: accuracies(folder, "corrected", tuple(map(str, PUBLISHED_VARIANTS))),
+    "claims corrected": lambda folder: verdicts(findings(folder, "corrected", False)),
+    "corrections": corrections,
+    "fields": pooled,
 }
-"""By name of its place in the page: the runs that a block is made of, and what makes it."""
+"""What makes a block of the page, by its name there."""
 
 
 def fill(page: str, folder: Path) -> str:
@@ -202,20 +264,23 @@ def fill(page: str, folder: Path) -> str:
         name = match["name"]
         if name not in BLOCKS:
             raise SystemExit(f"{name!r} must be one of the blocks {', '.join(BLOCKS)}.")
-        return f"<!-- {name} -->\n{BLOCKS[name][1](folder)}\n<!-- end -->"
+        return f"<!-- {name} -->\n{BLOCKS[name](folder)}\n<!-- end -->"
 
     return re.sub(r"<!-- (?P<name>[\w ]+) -->\n.*?<!-- end -->", block, page, flags=re.DOTALL)
 
 
 def tables(folder: Path) -> dict[str, str]:
     """Return the tables that are written beside the runs."""
+    studies = [("published", False), ("controls", True), ("corrected", False)]
     found = [
         findings(folder, name, controls).to_dataframe(comparisons=True).assign(study=name)
-        for name, controls in (("published", False), ("controls", True))
+        for name, controls in studies
         if (folder / f"{name}.csv").is_file()
     ]
-    texts = {"agreement.csv": agreement(folder), "findings.csv": pd.concat(found, ignore_index=True)}
-    return {name: table.to_csv(index=False, float_format="%.6g") for name, table in texts.items()}
+    made = {"agreement": agreement(folder), "findings": pd.concat(found, ignore_index=True)}
+    if (folder / "tuning.csv").is_file():
+        made["chosen"] = chosen_table(folder)
+    return {f"{name}.csv": table.to_csv(index=False, float_format="%.6g") for name, table in made.items()}
 
 
 # %% Fill the page

@@ -14,7 +14,9 @@ from graphcortex.tasks import TASKS
 from tests.test_examples import example
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "results.md"
-STUDIES = sorted(path for path in PAGE.with_suffix("").glob("*.csv") if path.name not in ("agreement.csv", "findings.csv"))
+STUDIES = sorted(
+    path for path in PAGE.with_suffix("").glob("*.csv") if path.stem not in ("agreement", "chosen", "findings")
+)
 
 
 @pytest.fixture(scope="module")
