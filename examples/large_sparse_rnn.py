@@ -28,11 +28,11 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 import tyro
-from scipy.spatial import cKDTree
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from graphcortex import GraphRNN, LengthCommunicabilityPenalty, TaskClassifier, Trials, edge_length, get_task
+from graphcortex.graphs import local_wiring
 from graphcortex.nn import PartitionedClassifier, initializers
 
 
@@ -90,27 +90,12 @@ def positions_um(config: Config) -> np.ndarray:
     return found[np.sort(rng.choice(len(found), config.neurons, replace=False))]
 
 
-def local_wiring(pos: np.ndarray, config: Config) -> torch.Tensor:
-    """Return distinct edges: from each neuron to those near points at random distances and directions."""
-    rng = np.random.default_rng(config.seed + 1)
-    wanted = len(pos) * config.degree
-    source = np.repeat(np.arange(len(pos)), int(1.5 * config.degree) + 1)  # some fall on each other
-    step = rng.normal(size=(source.size, 3))
-    step *= rng.gamma(2, config.reach_um / 2, size=(source.size, 1)) / np.linalg.norm(step, axis=1, keepdims=True)
-    # Several near candidates, one of them at random: the single nearest would draw the same neuron again and again.
-    near = cKDTree(pos).query(pos[source] + step, k=min(8, len(pos)), workers=-1)[1]
-    target = near[np.arange(source.size), rng.integers(0, near.shape[1], source.size)]
-    key = np.unique((source * len(pos) + target)[source != target])
-    key = np.sort(rng.choice(key, min(wanted, key.size), replace=False))
-    return torch.from_numpy(np.stack([key // len(pos), key % len(pos)]))
-
-
 # %% The network
 def build(config: Config) -> TaskClassifier:
     """Make the whole network; the same on all processes."""
     task = get_task(config.task)
     pos = positions_um(config)
-    edge_index = local_wiring(pos, config)
+    edge_index = local_wiring(pos, degree=config.degree, reach_um=config.reach_um, rng=config.seed + 1)
     rnn = GraphRNN(task.input_size, edge_index, config.neurons, alpha=config.alpha, pos=torch.from_numpy(pos).float())
     rnn.reset_parameters(rng=config.seed)
     # Half of the draws negated: log-normal magnitudes as synapses have them, at the edge of what decays by itself.
