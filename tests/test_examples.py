@@ -13,6 +13,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis.errors import NoSuchExample
 
 from graphcortex.cli import run_example
@@ -27,6 +28,8 @@ FIELDS = ["4_7_2", "5_3_2", "5_3_8", "6_6_2", "9_3_2"]
 
 
 def example(name: str) -> ModuleType:
+    if str(EXAMPLES) not in sys.path:
+        sys.path.insert(0, str(EXAMPLES))  # as for a script that is run
     spec = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -404,3 +407,59 @@ def test_the_claims_about_cave_can_fail():
     for wrong in (far, loop, unnamed):
         with pytest.raises(AssertionError):
             check(wrong, wrong)
+
+
+# --- the study of one large network
+
+
+def test_the_study_of_a_large_network_goes_on_where_it_was_stopped(tmp_path, capsys):
+    module = example("scale_study")
+    small = module.Config(
+        variants=("W*D*C", "WD*"), tasks=("go_nogo",), seeds=1, strengths=(0.001, 0.01), steps=3, neurons=60, degree=8,
+        test_trials=50, out=tmp_path / "scale.csv",
+    )  # fmt: skip
+    whole = module.main(small)
+    assert whole["seed"].tolist() == [100] * 4 + [0] * 2
+    # The strength of the test is the best of the tuning, of equals the greatest.
+    for row in whole[whole["seed"] == 0].itertuples():
+        tried = whole.query("seed == 100 and variant == @row.variant").set_index("protocol")["validation_accuracy"]
+        assert row.protocol == tried.index[::-1][np.argmax(tried.to_numpy()[::-1])]
+    table = small.out.read_text()
+    whole.iloc[:3].to_csv(small.out, index=False, float_format="%.6g")
+    again = module.main(small)
+    names = ["seconds"]
+    pd.testing.assert_frame_equal(again.drop(columns=names), pd.read_csv(small.out).drop(columns=names), rtol=1e-5)
+    first = pd.DataFrame([line.split(",")[:-1] for line in table.splitlines()])
+    second = pd.DataFrame([line.split(",")[:-1] for line in small.out.read_text().splitlines()])
+    assert first.equals(second)
+
+
+@pytest.mark.parametrize(
+    "start", ["W", "W*", "W*[shuffled]", "W*[diagonal]", "W*[no-diagonal]", "W[diagonal]", "W[positive]"]
+)
+def test_starts_of_a_large_network_are_what_their_names_say(start):
+    module = example("scale_study")
+    cortex = module.draw_cortex(module.Config(neurons=80, degree=10), seed=0)
+    weight = module.initial_weights(cortex, start, seed=0)
+    star = module.initial_weights(cortex, "W*", seed=0)
+    W = torch.zeros(80, 80).index_put(tuple(cortex.edge_index), weight)
+    radius = torch.linalg.eigvals(W).abs().max().item()
+    if start not in ("W", "W*[shuffled]", "W*[diagonal]"):
+        assert radius == pytest.approx(0.95, rel=1e-3)
+    assert bool((weight < 0).any()) == (start == "W")
+    if start.startswith("W*") and start != "W*[no-diagonal]":
+        assert torch.equal(weight[cortex.is_self], star[cortex.is_self])
+    if start == "W*[shuffled]":
+        assert torch.equal(weight.sort().values, star.sort().values)
+        assert not torch.equal(weight, star)
+    if "diagonal" in start:
+        assert bool((weight[cortex.is_self if "no-" in start else ~cortex.is_self] == 0).all())
+
+
+def test_a_large_network_cannot_pay_for_what_is_not_known():
+    module = example("scale_study")
+    cortex = module.draw_cortex(module.Config(neurons=30, degree=4), seed=0)
+    with pytest.raises(SystemExit, match="must pay for what --help lists, got 'WD'"):
+        module.build_penalty(cortex, module.Variant.parse("WD"), 0.1, 0)
+    with pytest.raises(SystemExit, match=r"must start from one of .*got 'W!'"):
+        module.initial_weights(cortex, "W!", 0)
