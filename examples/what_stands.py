@@ -19,11 +19,13 @@ from pathlib import Path
 
 import pandas as pd
 import tyro
+from matplotlib.figure import Figure
 
 from graphcortex.study import CLAIMS, CONTROLS, PUBLISHED_VARIANTS, ClaimsTable, Protocol, evaluate_claims, summarize
 from graphcortex.study.statistics import mean_difference_paired, mean_interval, pool_connectomes
 from graphcortex.study.store import write_text
 from graphcortex.tasks import TASKS, get_task
+from graphcortex.viz import plot_paired_metrics, save_figure
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Config:
     """The page; the runs are in a folder of its name beside it."""
     check: bool = False
     """Write nothing, and fail where the page or a table is not what the runs say."""
+    figures: bool = False
+    """Draw the figures too."""
 
 
 @cache
@@ -283,6 +287,20 @@ def tables(folder: Path) -> dict[str, str]:
     return {f"{name}.csv": table.to_csv(index=False, float_format="%.6g") for name, table in made.items()}
 
 
+# %% Figures
+def draw(folder: Path, images: Path) -> None:
+    """Draw every run of the reproduction and of the controls, a panel per task."""
+    for name, variants in (("published", tuple(map(str, PUBLISHED_VARIANTS))), ("controls", CONTROL_VARIANTS)):
+        runs = runs_of(folder, name).query("recurrence == 'free' and variant in @variants")
+        runs = runs.sort_values("variant", key=lambda column: column.map(variants.index), kind="stable")
+        figure = Figure(figsize=(11, 0.9 + 0.3 * len(variants)), layout="constrained")
+        for axes, task in zip(figure.subplots(1, len(TASKS)), TASKS, strict=True):
+            levels = {level: getattr(get_task(task), level) for level in ("floor", "ceiling")}
+            part = runs[runs["task"] == task]
+            plot_paired_metrics(part, metrics=["accuracy"], title=TITLES[task], axes=axes, **levels)
+        save_figure(figure, images / f"results-{name}.png")
+
+
 # %% Fill the page
 def main(config: Config) -> list[str]:
     """Return the files that differ from what the runs say, after writing them unless they are only checked."""
@@ -292,6 +310,8 @@ def main(config: Config) -> list[str]:
     changed = [path for path, text in wanted.items() if not path.is_file() or path.read_text() != text]
     for path in [] if config.check else changed:
         write_text(path, wanted[path])
+    if config.figures:
+        draw(folder, config.page.parent / "images")
     return [path.name for path in changed]
 
 
