@@ -19,6 +19,9 @@ class KerasAdam(torch.optim.Adam):
     PyTorch adds it afterwards. The two agree if PyTorch's is divided by :math:`\sqrt{1 - \beta_2^t}`, .03 at the first
     step.
 
+    Where a squared gradient overflows, both make one step of nothing. PyTorch then stands still for ever, and Keras, which updates
+    the second moment as :math:`v + (1 - \beta_2) (g^2 - v)`, has infinity less infinity: that run diverges, here too.
+
     Args:
         params: Parameters, as for :class:`torch.optim.Adam`.
         lr: Step size :math:`\eta`.
@@ -47,6 +50,8 @@ class KerasAdam(torch.optim.Adam):
             # Counted in the group, which is part of the state.
             group["num_steps"] = group.get("num_steps", 0) + 1
             group["eps"] = self._keras_eps / (1 - group["betas"][1] ** group["num_steps"]) ** 0.5
+            for moment in (self.state[p]["exp_avg_sq"] for p in group["params"] if p.grad is not None and p in self.state):
+                moment.masked_fill_(moment.isinf(), torch.nan)
         return super().step(closure)
 
 

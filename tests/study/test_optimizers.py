@@ -39,6 +39,22 @@ def test_adam_takes_the_steps_of_keras(settings):
         expected = now
 
 
+@pytest.mark.parametrize("sizes", [(1e30, 1e30, 1.0), (1e30, 1.0, 1.0), (1.0, 1e30, 1e30), (1.0, 1.0, 1.0)], ids=str)
+def test_a_squared_gradient_that_overflows_makes_a_run_diverge_as_in_keras(sizes):
+    """Keras has infinity less infinity a step later, where PyTorch's second moment stays infinite and its steps are zero."""
+    expected = np.ones(3, dtype=np.float32)
+    parameter = nn.Parameter(torch.from_numpy(expected.copy()))
+    optimizer, naive = KerasAdam([parameter]), NaiveKerasAdam()
+    for size in sizes:
+        gradient = np.array([size, 1.0, -2.0], dtype=np.float32)
+        parameter.grad = torch.from_numpy(gradient)
+        optimizer.step()
+        with np.errstate(over="ignore", invalid="ignore"):
+            expected = naive.update(expected, gradient)
+        np.testing.assert_allclose(parameter.detach().numpy(), expected, rtol=1e-5)
+    assert np.isnan(expected[0]) == (1e30 in sizes[:2])
+
+
 def test_epsilon_counts_before_the_correction_of_the_bias():
     """One step with g = eps, by hand: v = .001 eps^2, so the step is lr sqrt(.001) eps / (sqrt(.001) eps + eps)."""
     parameter = nn.Parameter(torch.zeros(1, dtype=torch.float64))
