@@ -25,6 +25,8 @@ the training accuracy is reported    :attr:`graphcortex.study.RunResult.accuracy
 nulls with another density, and      ``Protocol.small_world_null = "published"``,
 with self-connections                :func:`graphcortex.metrics.small_worldness`
 divergence counts as chance          :func:`graphcortex.study.training.train`; this library counts it beside the mean
+Adam's second moment is NaN one      :class:`graphcortex.study.KerasAdam`
+step after a square overflowed
 negative weights are cut off only    :func:`graphcortex.study.training.train`: the networks of the positive-only arm start
 after a step of the optimiser        with the negative weights that were drawn
 ===================================  =====================================================================================
