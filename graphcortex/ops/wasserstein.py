@@ -38,10 +38,14 @@ def wasserstein_1d(values: torch.Tensor, reference: torch.Tensor) -> torch.Tenso
 
 
 def _argsort(values: torch.Tensor) -> torch.Tensor:
-    # On a CPU NumPy's vectorised argsort takes a tenth of the time of torch's (1.1 against 12 ms for 97,344 numbers).
+    """Return the places of the values in ascending order; of equal ones the first comes first, on every processor.
+
+    The gradient goes to places, and a network with few connections has many pairs of communicability 0.
+    """
+    # On a CPU NumPy takes a third of the time of torch.
     if values.device.type == "cpu":
-        return torch.from_numpy(np.argsort(values.numpy()))
-    return torch.argsort(values)
+        return torch.from_numpy(np.argsort(values.numpy(), kind="stable"))
+    return torch.argsort(values, stable=True)
 
 
 class _SortedDistance(torch.autograd.Function):

@@ -50,7 +50,9 @@ class KerasAdam(torch.optim.Adam):
             # Counted in the group, which is part of the state.
             group["num_steps"] = group.get("num_steps", 0) + 1
             group["eps"] = self._keras_eps / (1 - group["betas"][1] ** group["num_steps"]) ** 0.5
-            for moment in (self.state[p]["exp_avg_sq"] for p in group["params"] if p.grad is not None and p in self.state):
+            for moment in (
+                self.state[p]["exp_avg_sq"] for p in group["params"] if p.grad is not None and p in self.state
+            ):
                 moment.masked_fill_(moment.isinf(), torch.nan)
         return super().step(closure)
 

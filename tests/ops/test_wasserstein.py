@@ -62,6 +62,16 @@ def test_gradient_by_hand():
     assert_close(values.grad, torch.tensor([[0.25, -0.25], [0.0, 0.25]]))
 
 
+@pytest.mark.parametrize("size", [7, 20_000])
+def test_of_equal_numbers_the_first_is_compared_with_the_least(size, device):
+    """Half of the numbers are equal; those of them that come late are held against what is greater, and are pulled up."""
+    values = torch.zeros(size, dtype=torch.float32, device=device, requires_grad=True)
+    reference = torch.cat((torch.zeros(size // 2), torch.ones(size - size // 2))).to(device)
+    wasserstein_1d(values, reference).backward()
+    expected = -reference / size
+    assert torch.equal(values.grad, expected)
+
+
 def test_no_gradient_reaches_the_reference_and_the_inputs_stay():
     values = torch.tensor([2.0, 1.0], requires_grad=True)
     reference = torch.tensor([5.0, 0.0], requires_grad=True)
