@@ -17,11 +17,21 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import tyro
 from matplotlib.figure import Figure
 
-from graphcortex.study import CLAIMS, CONTROLS, PUBLISHED_VARIANTS, ClaimsTable, Protocol, evaluate_claims, summarize
+from graphcortex.study import (
+    CLAIMS,
+    CONTROLS,
+    PUBLISHED_VARIANTS,
+    ClaimsTable,
+    Protocol,
+    evaluate_claims,
+    load_results,
+    summarize,
+)
 from graphcortex.study.statistics import mean_difference_paired, mean_interval, pool_connectomes
 from graphcortex.study.store import write_text
 from graphcortex.tasks import TASKS, get_task
@@ -38,6 +48,8 @@ class Config:
     """Write nothing, and fail where the page or a table is not what the runs say."""
     figures: bool = False
     """Draw the figures too."""
+    weights: Path | None = None
+    """Results folder of the published study with its learned weights: makes thresholds.csv of them first."""
 
 
 @cache
@@ -127,6 +139,34 @@ def diverged(folder: Path) -> str:
             for task in TASKS:
                 part = runs.query("variant == @variant and recurrence == @arm and task == @task")
                 row[f"{ARMS[arm]}, {TITLES[task]}"] = f"{part['diverged_epoch'].notna().sum()} of {len(part)}"
+        rows.append(row)
+    return markdown(rows)
+
+
+def write_thresholds(results: Path, folder: Path) -> None:
+    """Write the weight above which a connection is in the learned graph, of every run that did not diverge."""
+    study, rows = load_results(results), []
+    for key in study.keys:
+        weight = study.learned_graph(key).edge_weight.abs()
+        if bool(weight.isfinite().all()):
+            names = {"recurrence": key.recurrence, "task": key.task, "variant": str(key.variant), "seed": key.seed}
+            rows.append(names | {"threshold": float(np.quantile(weight.numpy(), 0.9))})
+    write_text(folder / "thresholds.csv", pd.DataFrame(rows).to_csv(index=False, float_format="%.4g"))
+
+
+def swings(folder: Path) -> str:
+    """Set the threshold beside a step of the optimiser, and count the graph metrics that disagree with the paper's."""
+    runs, cells = pd.read_csv(folder / "thresholds.csv"), agreement(folder)
+    cells = cells[cells["metric"].isin(["modularity", "small_worldness", "assortativity"])]
+    rows = []
+    for variant in map(str, PUBLISHED_VARIANTS):
+        row = {"variant": f"`{variant}`"}
+        for arm in ("free", "nonnegative"):
+            for task in TASKS:
+                where = "variant == @variant and recurrence == @arm and task == @task"
+                part, wrong = runs.query(where)["threshold"], (~cells.query(where)["agrees"]).sum()
+                told = f"{part.median() / Protocol.published().learning_rate:.2g}" if len(part) else "diverged"
+                row[f"{ARMS[arm]}, {TITLES[task]}"] = told + (f" (**{wrong}**)" if wrong else "")
         rows.append(row)
     return markdown(rows)
 
@@ -247,6 +287,7 @@ def pooled(folder: Path) -> str:
 BLOCKS: dict[str, Callable[[Path], str]] = {
     "agreement": agreement_counts,
     "disagreements": disagreements,
+    "swings": swings,
     "diverged": diverged,
     "accuracies published": lambda folder: accuracies(folder, "published"),
     "claims published": lambda folder: verdicts(findings(folder, "published", False)),
@@ -305,6 +346,8 @@ def draw(folder: Path, images: Path) -> None:
 def main(config: Config) -> list[str]:
     """Return the files that differ from what the runs say, after writing them unless they are only checked."""
     folder = config.page.with_suffix("")
+    if config.weights is not None:
+        write_thresholds(config.weights, folder)
     wanted = {config.page: fill(config.page.read_text(), folder)}
     wanted |= {folder / name: text for name, text in tables(folder).items()}
     changed = [path for path, text in wanted.items() if not path.is_file() or path.read_text() != text]

@@ -15,7 +15,9 @@ from tests.test_examples import example
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "results.md"
 STUDIES = sorted(
-    path for path in PAGE.with_suffix("").glob("*.csv") if path.stem not in ("agreement", "chosen", "findings")
+    path
+    for path in PAGE.with_suffix("").glob("*.csv")
+    if path.stem not in ("agreement", "chosen", "findings", "thresholds")
 )
 
 
