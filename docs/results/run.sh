@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# The studies behind docs/results.md, one by name or all of them. Each goes on where it was stopped; its runs end up beside this file.
+#
+#   DATA=folder-with-the-fields WORKERS=2 docs/results/run.sh published
+#
+# The numbers of a run do not depend on WORKERS; processors of another make may round them differently.
+set -euo pipefail
+set -f  # a variant's name may hold *
+here=$(cd "$(dirname "$0")" && pwd)
+PYTHON=${PYTHON:-python}
+PUBLISHED=('W*D*C' 'WD*C' WDC 'WD*' WD W 'W*D*C*' 'WD*C*' 'W*DC*' 'W!D*C' 'W!D*C*')
+CONTROLS=('W*[diagonal]D*C' 'W[diagonal]D*C' 'W*[shuffled]D*C' 'W*[no-diagonal]D*C' 'W[positive]D*C' 'WD*[shuffled]C' 'W*D*[shuffled]C')
+CORE=('W*D*C' 'W*[diagonal]D*C' 'W*[shuffled]D*C' 'W*[no-diagonal]D*C' 'WD*C' 'WD*[shuffled]C' WDC W)
+
+study() {  # NAME OPTIONS...
+    "$PYTHON" -m graphcortex.cli study ${DATA:+--data-root "$DATA"} --workers "${WORKERS:-1}" --out "results/$1" "${@:2}"
+    cp "results/$1/runs.csv" "$here/$1.csv"
+}
+
+published() {  # 660 runs: the study itself
+    study published --field 6_6_2 --protocol published --variants "${PUBLISHED[@]}" --recurrence free nonnegative --seeds 10
+}
+
+controls() {  # 210 runs: what carries the gains of W* and D*, under the same protocol
+    study controls --field 6_6_2 --protocol published --variants "${CONTROLS[@]}" --seeds 10
+}
+
+tuning() {  # 198 runs: how much to pay, on validation trials and on seeds of its own, the same choice for all
+    study tuning --field 6_6_2 --protocol corrected,penalty_scale=0.01 corrected,penalty_scale=0.1 corrected \
+        --variants "${PUBLISHED[@]}" --seeds 2 --first-seed 100
+}
+
+corrected() {  # 660 runs: the study with every correction, at the scales that tuning chose (chosen.csv, by examples/what_stands.py)
+    while IFS=, read -r task protocol variants; do
+        [ "$task" = task ] || study corrected --field 6_6_2 --tasks "$task" --protocol "${protocol//;/,}" --variants $variants \
+            --recurrence free nonnegative --seeds "${SEEDS:-10}"
+    done < "$here/chosen.csv"
+}
+
+corrections() {  # 1,590 runs: each correction alone, on the variants that it touches; the others change what is reported, not the run
+    alone() { study corrections --field 6_6_2 --protocol "published+$1" --variants "${@:2}" --seeds 10; }
+    local real=('W*D*C' 'WD*C' 'WD*' 'W*D*C*' 'WD*C*' 'W!D*C' 'W!D*C*') length=('WDC' 'WD' 'W*DC*')
+    alone positions "${real[@]}"
+    alone scale "${real[@]}" "${length[@]}"
+    alone self_connections "${real[@]}" "${length[@]}"
+    alone communicability+anatomy 'W*D*C' 'WD*C' WDC 'W!D*C' 'W*D*C*' 'WD*C*' 'W*DC*' 'W!D*C*'
+    alone strength W
+    alone trials "${PUBLISHED[@]}"
+    alone test "${PUBLISHED[@]}"
+}
+
+for name in "${@:-published controls}"; do
+    for one in $name; do "$one"; done
+done
