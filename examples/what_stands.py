@@ -28,10 +28,12 @@ from graphcortex.study import (
     PUBLISHED_VARIANTS,
     ClaimsTable,
     Protocol,
+    RunKey,
     evaluate_claims,
     load_results,
     summarize,
 )
+from graphcortex.study.run import draw_trials
 from graphcortex.study.statistics import mean_difference_paired, mean_interval, pool_connectomes
 from graphcortex.study.store import write_text
 from graphcortex.tasks import TASKS, get_task
@@ -81,6 +83,7 @@ CONTROL_VARIANTS = (
     "W*D*C", "W!D*C", "W*[shuffled]D*C", "W*[diagonal]D*C", "W[diagonal]D*C", "W*[no-diagonal]D*C", "W[positive]D*C", "WD*C",
     "W*D*[shuffled]C", "WD*[shuffled]C", "WDC", "W",
 )  # fmt: skip
+STEP = Protocol.published().learning_rate
 ARMS = {"free": "free", "nonnegative": "non-negative", "both": "both"}
 TITLES = {"one_choice_inference": "one choice", "go_nogo": "Go/NoGo", "perceptual_decision": "perceptual"}
 
@@ -158,16 +161,65 @@ def swings(folder: Path) -> str:
     """Set the threshold beside a step of the optimiser, and count the graph metrics that disagree with the paper's."""
     runs, cells = pd.read_csv(folder / "thresholds.csv"), agreement(folder)
     cells = cells[cells["metric"].isin(["modularity", "small_worldness", "assortativity"])]
-    rows = []
+    rows, counts = [], {True: [0, 0], False: [0, 0]}
     for variant in map(str, PUBLISHED_VARIANTS):
         row = {"variant": f"`{variant}`"}
         for arm in ("free", "nonnegative"):
             for task in TASKS:
                 where = "variant == @variant and recurrence == @arm and task == @task"
-                part, wrong = runs.query(where)["threshold"], (~cells.query(where)["agrees"]).sum()
-                told = f"{part.median() / Protocol.published().learning_rate:.2g}" if len(part) else "diverged"
+                part, agree = runs.query(where)["threshold"], cells.query(where)["agrees"]
+                wrong = int((~agree).sum())
+                if len(part):
+                    counts[part.median() >= STEP][0] += wrong
+                    counts[part.median() >= STEP][1] += len(agree)
+                told = f"{part.median() / STEP:.2g}" if len(part) else "diverged"
                 row[f"{ARMS[arm]}, {TITLES[task]}"] = told + (f" (**{wrong}**)" if wrong else "")
         rows.append(row)
+    (wrong, of), (wrong_below, of_below) = counts[True], counts[False]
+    told = (
+        f"Of {of} metrics of graphs that begin at a step or more, {wrong} differ; of {of_below} others, {wrong_below}."
+    )
+    return f"{markdown(rows)}\n\n{told}"
+
+
+def causes(folder: Path) -> str:
+    """Sort the cells that do not agree by what made them."""
+    cells, runs = agreement(folder).query("not agrees"), pd.read_csv(folder / "thresholds.csv")
+    threshold = runs.groupby(["recurrence", "task", "variant"])["threshold"].median()
+    below = np.array([threshold[row.recurrence, row.task, row.variant] < STEP for row in cells.itertuples()])
+    is_accuracy = cells["metric"].to_numpy() == "accuracy"
+    kinds = {
+        "accuracy, which moves with the one data set": is_accuracy,
+        f"a graph, or an entropy, of weights below one step of the optimiser ({STEP:g})": ~is_accuracy & below,
+        "others": ~is_accuracy & ~below,
+    }
+    rows = []
+    for name, chosen in kinds.items():
+        found = cells[chosen].groupby("variant", sort=False).size()
+        told = ", ".join(f"`{variant}` {count}" for variant, count in found.items())
+        rows.append({"what differs": name, "cells": str(int(chosen.sum())), "of which variants": told})
+    return markdown(rows)
+
+
+def data_sets(folder: Path) -> str:
+    """Set what a data set decides beside the accuracy of W, which learns nothing."""
+    cells = (
+        agreement(folder).query("metric == 'accuracy' and recurrence == 'free' and variant == 'W'").set_index("task")
+    )
+    protocol, rows = Protocol.published(), []
+    for task in TASKS:
+        targets = draw_trials(get_task(task), RunKey(task, "W"), protocol, "train", device="cpu").targets
+        share = float(targets.bincount().max()) / len(targets)
+        one = cells.loc[task]
+        rows.append(
+            {
+                "task": TITLES[task],
+                "share of the most frequent answer, here": number(share, 4),
+                "its standard deviation between data sets": number(math.sqrt(share * (1 - share) / len(targets)), 4),
+                "accuracy of `W`, here": number(one["mean"], 4),
+                "paper": number(one["paper_mean"]),
+            }
+        )
     return markdown(rows)
 
 
@@ -287,6 +339,8 @@ def pooled(folder: Path) -> str:
 BLOCKS: dict[str, Callable[[Path], str]] = {
     "agreement": agreement_counts,
     "disagreements": disagreements,
+    "causes": causes,
+    "data sets": data_sets,
     "swings": swings,
     "diverged": diverged,
     "accuracies published": lambda folder: accuracies(folder, "published"),
