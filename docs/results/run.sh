@@ -49,6 +49,14 @@ corrections() {  # 1,590 runs: each correction alone, on the variants that it to
     alone test "${PUBLISHED[@]}"
 }
 
+fields() {  # 480 runs: the core of it in the other four fields, as 6_6_2 chose to pay
+    study fields --field 4_7_2 5_3_2 5_3_8 9_3_2 --protocol "${PROTOCOL:-corrected}" --variants "${CORE[@]}" --seeds 5
+}
+
+scale() {  # 96 runs of 12,000 neurons; POSITIONS is a table with x_nm, y_nm, z_nm
+    "$PYTHON" "$here/../../examples/scale_study.py" ${POSITIONS:+--positions "$POSITIONS"} --out "$here/scale.csv"
+}
+
 for name in "${@:-published controls}"; do
     for one in $name; do "$one"; done
 done
