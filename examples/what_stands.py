@@ -389,10 +389,13 @@ def draw(folder: Path, images: Path) -> None:
         runs = runs_of(folder, name).query("recurrence == 'free' and variant in @variants")
         runs = runs.sort_values("variant", key=lambda column: column.map(variants.index), kind="stable")
         figure = Figure(figsize=(11, 0.9 + 0.3 * len(variants)), layout="constrained")
-        for axes, task in zip(figure.subplots(1, len(TASKS)), TASKS, strict=True):
+        panels = figure.subplots(1, len(TASKS))
+        for axes, task in zip(panels, TASKS, strict=True):
             levels = {level: getattr(get_task(task), level) for level in ("floor", "ceiling")}
             part = runs[runs["task"] == task]
             plot_paired_metrics(part, metrics=["accuracy"], title=TITLES[task], axes=axes, **levels)
+            if axes is not panels[0]:
+                axes.set_yticklabels([])  # the same variants in all panels
         save_figure(figure, images / f"results-{name}.png")
 
 
