@@ -21,6 +21,10 @@ published() {  # 660 runs: the study itself
     study published --field 6_6_2 --protocol published --variants "${PUBLISHED[@]}" --recurrence free nonnegative --seeds 10
 }
 
+data_sets() {  # 60 runs: what another data set changes, one for each seed
+    study data_sets --field 6_6_2 --protocol published+trials --tasks go_nogo perceptual_decision --variants W 'W*D*C*' 'W*DC*' --seeds 10
+}
+
 controls() {  # 210 runs: what carries the gains of W* and D*, under the same protocol
     study controls --field 6_6_2 --protocol published --variants "${CONTROLS[@]}" --seeds 10
 }
