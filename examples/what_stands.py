@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import scipy.stats
 import tyro
 from matplotlib.figure import Figure
 
@@ -223,6 +224,33 @@ def data_sets(folder: Path) -> str:
     return markdown(rows)
 
 
+def other_data_sets(folder: Path) -> str:
+    """Ask whether the value of the paper is one that another data set could have given, by a prediction interval."""
+    runs, rows = runs_of(folder, "data_sets"), []
+    cells = (
+        agreement(folder).query("recurrence == 'free' and metric != 'entropy'").set_index(["task", "variant", "metric"])
+    )
+    for (task, variant), part in runs.groupby(["task", "variant"], sort=False):
+        for metric in ("accuracy", "modularity", "small_worldness", "assortativity"):
+            cell, values = cells.loc[task, variant, metric], part[metric]
+            if cell["agrees"]:
+                continue
+            half = values.std() * math.sqrt(1 + 1 / len(values)) * scipy.stats.t.ppf(0.975, len(values) - 1)
+            rows.append(
+                {
+                    "task": TITLES[task],
+                    "variant": f"`{variant}`",
+                    "metric": metric.replace("_", "-"),
+                    "one data set": f"{cell['mean']:.3f} ± {cell['sd']:.3f}",
+                    "one for each seed": f"{values.mean():.3f} ± {values.std():.3f}",
+                    "95 % of data sets": f"[{values.mean() - half:.3f}, {values.mean() + half:.3f}]",
+                    "paper": number(cell["paper_mean"]),
+                    "within": "yes" if abs(cell["paper_mean"] - values.mean()) <= half else "**no**",
+                }
+            )
+    return markdown(rows)
+
+
 # %% 2. and 3. Claims and controls
 @cache
 def findings(folder: Path, name: str, controls: bool) -> ClaimsTable:
@@ -341,6 +369,7 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "disagreements": disagreements,
     "causes": causes,
     "data sets": data_sets,
+    "other data sets": other_data_sets,
     "swings": swings,
     "diverged": diverged,
     "accuracies published": lambda folder: accuracies(folder, "published"),

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import scipy.stats
-from statsmodels.stats.meta_analysis import combine_effects
 
+from graphcortex._optional import require
 from graphcortex.study.statistics._samples import check_level
 from graphcortex.study.statistics.compare import check_columns, groups_of, values_of
 
@@ -46,6 +46,7 @@ def pool_connectomes(
 
     Raises:
         ValueError: If a column is missing, two runs claim one place, or the level is out of range.
+        MissingDependencyError: If statsmodels is not installed.
 
     References:
         Paule & Mandel (1982). Consensus values and weighting factors. J. Res. Natl. Bur. Stand. 87, 377-385.
@@ -88,7 +89,8 @@ def _pooled(means: np.ndarray, spread: np.ndarray, n: np.ndarray, level: float) 
     if math.isnan(within):
         return dict.fromkeys(names, math.nan) | {"difference": float(means.mean())}
     if within > 0:
-        found = combine_effects(means, within / n, method_re="iterated")
+        meta_analysis = require("statsmodels.stats.meta_analysis", "study", "A meta-analysis over connectomes")
+        found = meta_analysis.combine_effects(means, within / n, method_re="iterated")
         value, tau2 = float(found.mean_effect_re), max(0.0, float(found.tau2))
         error = float(found.sd_eff_w_re) * math.sqrt(max(1.0, float(found.scale_hksj_re)))
     else:  # all seeds of a connectome say the same: only connectomes differ
