@@ -173,7 +173,7 @@ class NeuroGym:
                 yield trial
 
     def _check_reproducible(self, found: list[TrialOfEnvironment]) -> None:
-        for trial, again in zip(found, islice(self._stream(seed=0, fitting=False), 50), strict=False):
+        for trial, again in zip(found, islice(self._stream(seed=0, fitting=False), 400), strict=False):
             if trial.answer != again.answer or not np.array_equal(
                 trial.observations, again.observations, equal_nan=True
             ):
