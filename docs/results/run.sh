@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The studies behind docs/results.md, one by name or all of them. Each goes on where it was stopped; its runs end up beside this file.
+# The studies behind docs/results.md, by name, or all that it shows. Each goes on where it was stopped; its runs end up beside this file.
 #
 #   DATA=folder-with-the-fields WORKERS=2 docs/results/run.sh published
 #
@@ -61,6 +61,5 @@ scale() {  # 96 runs of 12,000 neurons; POSITIONS is a table with x_nm, y_nm, z_
     "$PYTHON" "$here/../../examples/scale_study.py" ${POSITIONS:+--positions "$POSITIONS"} --out "$here/scale.csv"
 }
 
-for name in "${@:-published controls}"; do
-    for one in $name; do "$one"; done
-done
+[ $# -gt 0 ] || set -- published controls data_sets  # those of the page
+for name in "$@"; do "$name"; done

@@ -68,7 +68,7 @@ def _adjoint(saved: tuple[torch.Tensor, ...], grad: torch.Tensor) -> torch.Tenso
     degree, block = _DEGREE[grad.dtype]
     powers, partial = saved[:block], saved[block:]
     in_power = [torch.zeros_like(grad) for _ in powers]  # of A^1 .. A^b
-    top = powers[-1].t().contiguous()
+    top = powers[-1].t()
     for first, before in zip(range(0, degree - block, block), reversed(partial), strict=True):
         for k in range(1, block):
             in_power[k - 1].add_(grad, alpha=1 / math.factorial(first + k))
@@ -79,7 +79,7 @@ def _adjoint(saved: tuple[torch.Tensor, ...], grad: torch.Tensor) -> torch.Tenso
     # A^k = A^(k-1) A
     for k in range(block, 1, -1):
         add_matmul(in_power[k - 2], in_power[k - 1], powers[0].t())
-        add_matmul(in_power[0], powers[k - 2].t().contiguous(), in_power[k - 1])
+        add_matmul(in_power[0], powers[k - 2].t(), in_power[k - 1])
     return in_power[0]
 
 
