@@ -98,18 +98,16 @@ def agreement(folder: Path) -> pd.DataFrame:
 
 def agreement_counts(folder: Path) -> str:
     table = agreement(folder)
+    parts = {metric.replace("_", "-"): part for metric, part in table.groupby("metric", sort=False)}
     rows = []
-    for metric, part in table.groupby("metric", sort=False):
-        row = {"metric": metric.replace("_", "-")}
+    for name, part in {**parts, "**all**": table}.items():
+        row = {"metric": name}
         for arm in ("free", "nonnegative"):
-            cells = part[part["recurrence"] == arm]
-            row[ARMS[arm]] = f"{cells['agrees'].sum()} of {len(cells)}"
-        rows.append(row | {"median detectable difference": number(part["detectable"].median())})
-    total = {"metric": "**all**"}
-    for arm in ("free", "nonnegative"):
-        cells = table[table["recurrence"] == arm]
-        total[ARMS[arm]] = f"{cells['agrees'].sum()} of {len(cells)}"
-    rows.append(total | {"median detectable difference": ""})
+            agrees = part.loc[part["recurrence"] == arm, "agrees"]
+            row[ARMS[arm]] = f"{agrees.sum()} of {len(agrees)}"
+        # Metrics have units of their own, so there is none of all.
+        seen = number(part["detectable"].median()) if part is not table else ""
+        rows.append(row | {"median detectable difference": seen})
     share = table["agrees"].mean()
     return f"{markdown(rows)}\n\n{table['agrees'].sum()} of {len(table)} cells agree ({share:.1%})."
 
@@ -322,10 +320,9 @@ def scales(folder: Path) -> str:
 
 
 def chosen_table(folder: Path) -> pd.DataFrame:
-    """Return a row per task and protocol with the variants that chose it, as run.sh reads them; a semicolon stands for a comma."""
+    """Return a row per task and scale with the variants that chose it, as run.sh reads them."""
     best = chosen(folder).reset_index()
-    best["protocol"] = best["protocol"].str.replace(",", ";")
-    return best.groupby(["task", "protocol"])["variant"].agg(" ".join).rename("variants").reset_index()
+    return best.groupby(["task", "scale"])["variant"].agg(" ".join).rename("variants").reset_index()
 
 
 def corrected(folder: Path) -> pd.DataFrame:

@@ -74,3 +74,20 @@ def test_every_study_has_its_command():
     text = (PAGE.with_suffix("") / "run.sh").read_text()
     commands = set(re.findall(r"^(\w+)\(\) \{", text, flags=re.MULTILINE)) - {"study"}
     assert {path.stem for path in STUDIES} <= commands
+
+
+def test_what_to_pay_is_the_best_on_validation_and_of_equals_the_most(what_stands, tmp_path):
+    made = {
+        "corrected,penalty_scale=0.01": (0.9, 0.7),
+        "corrected,penalty_scale=0.1": (0.8, 0.8),
+        "corrected": (0.7, 0.8),
+    }
+    rows = [
+        {"task": "go_nogo", "protocol": protocol, "variant": variant, "seed": seed, "validation_accuracy": accuracy}
+        for protocol, values in made.items()
+        for variant, accuracy in zip(("W*D*C", "W"), values, strict=True)
+        for seed in (100, 101)
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "tuning.csv", index=False)
+    found = what_stands.chosen_table(tmp_path)
+    assert found.to_csv(index=False, float_format="%.6g") == "task,scale,variants\ngo_nogo,0.01,W*D*C\ngo_nogo,1,W\n"

@@ -35,9 +35,9 @@ tuning() {  # 198 runs: how much to pay, on validation trials and on seeds of it
 }
 
 corrected() {  # 660 runs: the study with every correction, at the scales that tuning chose (chosen.csv, by examples/what_stands.py)
-    while IFS=, read -r task protocol variants; do
-        [ "$task" = task ] || study corrected --field 6_6_2 --tasks "$task" --protocol "${protocol//;/,}" --variants $variants \
-            --recurrence free nonnegative --seeds "${SEEDS:-10}"
+    while IFS=, read -r task scale variants; do
+        [ "$task" = task ] || study corrected --field 6_6_2 --tasks "$task" --protocol "corrected,penalty_scale=$scale" \
+            --variants $variants --recurrence free nonnegative --seeds "${SEEDS:-10}"
     done < "$here/chosen.csv"
 }
 
