@@ -34,7 +34,8 @@ import torch
 import torch.nn.functional as F
 from environment import RESULTS, save
 
-from graphcortex._random import as_generator, derive_seed
+from graphcortex import derive_seed
+from graphcortex._random import as_generator
 from graphcortex.data import Connectome, MicronsFields, SyntheticCortex
 from graphcortex.kernels import complete_edge_index
 from graphcortex.metrics import learned_graph_metrics

@@ -33,10 +33,10 @@ from graphcortex import (
     LengthCommunicabilityPenalty,
     LengthPenalty,
     TaskClassifier,
+    derive_seed,
     edge_length,
     get_task,
 )
-from graphcortex._random import derive_seed
 from graphcortex.data.synthetic import CortexParameters
 from graphcortex.graphs import local_wiring
 from graphcortex.nn import initializers
@@ -61,7 +61,7 @@ class Config:
     """Tasks."""
     seeds: int = 3
     """Networks of each variant and task."""
-    strengths: tuple[float, ...] = (0.0001, 0.001, 0.01)
+    strengths: tuple[float, ...] = (0.00001, 0.0001, 0.001, 0.01)
     """Strengths of the penalty to choose from."""
     steps: int = 200
     """Batches to train on; each is drawn anew."""

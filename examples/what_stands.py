@@ -55,12 +55,17 @@ class Config:
     """Results folder of the published study with its learned weights: makes thresholds.csv of them first."""
 
 
+COMPARED_WITH = {"controls": "published", "corrected_controls": "corrected"}
+
+
 @cache
 def runs_of(folder: Path, name: str) -> pd.DataFrame:
-    """Return the runs of one study; the controls with the runs of the published study that they are compared with."""
-    runs = pd.read_csv(folder / f"{name}.csv")
-    if name == "controls":
-        runs = pd.concat([runs_of(folder, "published").query("recurrence == 'free'"), runs], ignore_index=True)
+    """Return the runs of one study, or of all whose names match; the controls with the runs that they are compared with."""
+    runs = pd.concat([pd.read_csv(path) for path in sorted(folder.glob(f"{name}.csv"))], ignore_index=True)
+    if name in COMPARED_WITH:
+        runs = pd.concat([runs_of(folder, COMPARED_WITH[name]).query("recurrence == 'free'"), runs], ignore_index=True)
+    if name in ("corrected", "corrected_controls", "field_*"):
+        runs["protocol"] = "corrected"  # each variant at its own scale, all under one protocol
     return runs
 
 
@@ -84,6 +89,7 @@ CONTROL_VARIANTS = (
     "W*D*C", "W!D*C", "W*[shuffled]D*C", "W*[diagonal]D*C", "W[diagonal]D*C", "W*[no-diagonal]D*C", "W[positive]D*C", "WD*C",
     "W*D*[shuffled]C", "WD*[shuffled]C", "WDC", "W",
 )  # fmt: skip
+ALL_PUBLISHED = tuple(map(str, PUBLISHED_VARIANTS))
 STEP = Protocol.published().learning_rate
 ARMS = {"free": "free", "nonnegative": "non-negative", "both": "both"}
 TITLES = {"one_choice_inference": "one choice", "go_nogo": "Go/NoGo", "perceptual_decision": "perceptual"}
@@ -135,7 +141,7 @@ def disagreements(folder: Path) -> str:
 def diverged(folder: Path) -> str:
     runs = runs_of(folder, "published")
     rows = []
-    for variant in map(str, PUBLISHED_VARIANTS):
+    for variant in ALL_PUBLISHED:
         row = {"variant": f"`{variant}`"}
         for arm in ("free", "nonnegative"):
             for task in TASKS:
@@ -161,7 +167,7 @@ def swings(folder: Path) -> str:
     runs, cells = pd.read_csv(folder / "thresholds.csv"), agreement(folder)
     cells = cells[cells["metric"].isin(["modularity", "small_worldness", "assortativity"])]
     rows, counts = [], {True: [0, 0], False: [0, 0]}
-    for variant in map(str, PUBLISHED_VARIANTS):
+    for variant in ALL_PUBLISHED:
         row = {"variant": f"`{variant}`"}
         for arm in ("free", "nonnegative"):
             for task in TASKS:
@@ -252,8 +258,7 @@ def other_data_sets(folder: Path) -> str:
 # %% 2. and 3. Claims and controls
 @cache
 def findings(folder: Path, name: str, controls: bool) -> ClaimsTable:
-    runs = corrected(folder) if name == "corrected" else runs_of(folder, name)
-    return evaluate_claims(runs, CONTROLS if controls else CLAIMS)
+    return evaluate_claims(runs_of(folder, name), CONTROLS if controls else CLAIMS)
 
 
 def verdicts(table: ClaimsTable) -> str:
@@ -296,25 +301,34 @@ def accuracies(folder: Path, name: str, variants: tuple[str, ...] = (), recurren
 
 
 # %% How much to pay, chosen on validation trials
-def chosen(folder: Path) -> pd.DataFrame:
-    """Return the protocol of each task and variant: that of the greatest validation accuracy, of equals the one that pays most."""
-    runs = runs_of(folder, "tuning")
-    runs = runs.assign(scale=[Protocol.parse(name).penalty_scale for name in runs["protocol"]])
-    means = (
-        runs.groupby(["task", "variant", "protocol", "scale"], sort=False)["validation_accuracy"].mean().reset_index()
+@cache
+def tuned(folder: Path) -> pd.DataFrame:
+    """Return the runs on which scales are chosen, with the scale of each; a run that diverged is right about nothing."""
+    runs = runs_of(folder, "tuning").assign(
+        scale=lambda table: [Protocol.parse(name).penalty_scale for name in table["protocol"]]
     )
+    return runs.assign(validation_accuracy=runs["validation_accuracy"].where(runs["diverged_epoch"].isna(), 0.0))
+
+
+def chosen(folder: Path) -> pd.DataFrame:
+    """Return the scale of each task and variant: that of the greatest validation accuracy, of equals the one that pays most."""
+    means = tuned(folder).groupby(["task", "variant", "scale"], sort=False)["validation_accuracy"].mean().reset_index()
     best = means.sort_values(["validation_accuracy", "scale"], ascending=False).groupby(["task", "variant"]).head(1)
     return best.set_index(["task", "variant"])
 
 
-def scales(folder: Path) -> str:
-    best = chosen(folder)
+def responses(folder: Path) -> str:
+    """Write the validation accuracy of each variant at each scale, with the one that was chosen in bold."""
+    runs, best = tuned(folder), chosen(folder)
     rows = []
-    for variant in map(str, PUBLISHED_VARIANTS):
+    for variant in dict.fromkeys(runs["variant"]):
         row = {"variant": f"`{variant}`"}
         for task in TASKS:
-            one = best.loc[task, variant]
-            row[TITLES[task]] = f"{one['scale']:g} ({one['validation_accuracy']:.3f})"
+            means = runs.query("variant == @variant and task == @task").groupby("scale")["validation_accuracy"].mean()
+            picked = best.loc[(task, variant), "scale"]
+            row[f"{TITLES[task]}: {', '.join(f'{scale:g}' for scale in means.index)}"] = ", ".join(
+                f"**{mean:.3f}**" if scale == picked else f"{mean:.3f}" for scale, mean in means.items()
+            )
         rows.append(row)
     return markdown(rows)
 
@@ -325,11 +339,6 @@ def chosen_table(folder: Path) -> pd.DataFrame:
     return best.groupby(["task", "scale"])["variant"].agg(" ".join).rename("variants").reset_index()
 
 
-def corrected(folder: Path) -> pd.DataFrame:
-    """Return the runs under the corrected protocol, each variant at its own scale, as those of one protocol."""
-    return runs_of(folder, "corrected").assign(protocol="corrected")
-
-
 # %% What one correction changes
 def corrections(folder: Path) -> str:
     """Write what each correction alone does to the accuracy of each variant that it touches, paired by seed."""
@@ -337,7 +346,7 @@ def corrections(folder: Path) -> str:
         runs_of(folder, "published").query("recurrence == 'free'").set_index(["task", "variant", "seed"])["accuracy"]
     )
     rows = []
-    for (protocol, variant), part in runs_of(folder, "corrections").groupby(["protocol", "variant"], sort=False):
+    for (protocol, variant), part in runs_of(folder, "only_*").groupby(["protocol", "variant"], sort=False):
         row = {"correction": protocol.removeprefix("published+"), "variant": f"`{variant}`"}
         for task in TASKS:
             after = part.query("task == @task").set_index(["task", "variant", "seed"])["accuracy"]
@@ -349,7 +358,7 @@ def corrections(folder: Path) -> str:
 
 # %% 4. Other cortex
 def pooled(folder: Path) -> str:
-    runs = runs_of(folder, "fields")
+    runs = runs_of(folder, "field_*")
     rows = []
     for high, low in (("W*D*C", "WD*C"), ("WD*C", "WDC"), ("W*D*C", "W*[shuffled]D*C"), ("W*[no-diagonal]D*C", "WD*C")):
         row = {"difference": f"`{high}` - `{low}`"}
@@ -373,9 +382,12 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "claims published": lambda folder: verdicts(findings(folder, "published", False)),
     "accuracies controls": lambda folder: accuracies(folder, "controls", CONTROL_VARIANTS),
     "controls published": lambda folder: verdicts(findings(folder, "controls", True)),
-    "scales": scales,
-    "accuracies corrected": lambda folder: accuracies(folder, "corrected", tuple(map(str, PUBLISHED_VARIANTS))),
+    "responses": responses,
+    "accuracies corrected": lambda folder: accuracies(folder, "corrected", ALL_PUBLISHED),
+    "accuracies corrected nonnegative": lambda folder: accuracies(folder, "corrected", ALL_PUBLISHED, "nonnegative"),
     "claims corrected": lambda folder: verdicts(findings(folder, "corrected", False)),
+    "accuracies corrected controls": lambda folder: accuracies(folder, "corrected_controls", CONTROL_VARIANTS),
+    "controls corrected": lambda folder: verdicts(findings(folder, "corrected_controls", True)),
     "corrections": corrections,
     "fields": pooled,
 }
@@ -396,7 +408,7 @@ def fill(page: str, folder: Path) -> str:
 
 def tables(folder: Path) -> dict[str, str]:
     """Return the tables that are written beside the runs."""
-    studies = [("published", False), ("controls", True), ("corrected", False)]
+    studies = [("published", False), ("controls", True), ("corrected", False), ("corrected_controls", True)]
     found = [
         findings(folder, name, controls).to_dataframe(comparisons=True).assign(study=name)
         for name, controls in studies
@@ -409,20 +421,64 @@ def tables(folder: Path) -> dict[str, str]:
 
 
 # %% Figures
+DRAWN = {
+    "published": ALL_PUBLISHED,
+    "controls": CONTROL_VARIANTS,
+    "corrected": ALL_PUBLISHED,
+    "corrected_controls": CONTROL_VARIANTS,
+}
+RESPONDING = {
+    "W": ("#D55E00", "-"),
+    "WD*": ("#D55E00", "--"),
+    "WD*C": ("#D55E00", ":"),
+    "W*[no-diagonal]D*C": ("#0072B2", ":"),
+    "W[diagonal]D*C": ("#009E73", "--"),
+    "W*D*C": ("black", "-"),
+}
+"""The starts and penalties that tell most of how much can be paid, with a colour for each start and a line for each penalty."""
+
+
+def panels(width: float, height: float) -> tuple[Figure, np.ndarray]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(1, len(TASKS), sharey=True)
+
+
+def levels_of(task: str) -> dict[str, float]:
+    return {level: getattr(get_task(task), level) for level in ("floor", "ceiling")}
+
+
 def draw(folder: Path, images: Path) -> None:
-    """Draw every run of the reproduction and of the controls, a panel per task."""
-    for name, variants in (("published", tuple(map(str, PUBLISHED_VARIANTS))), ("controls", CONTROL_VARIANTS)):
+    """Draw every run of each study, a panel per task, and what accuracy is left at each scale of the penalty."""
+    for name, variants in DRAWN.items():
+        if not (folder / f"{name}.csv").is_file():
+            continue
         runs = runs_of(folder, name).query("recurrence == 'free' and variant in @variants")
         runs = runs.sort_values("variant", key=lambda column: column.map(variants.index), kind="stable")
-        figure = Figure(figsize=(11, 0.9 + 0.3 * len(variants)), layout="constrained")
-        panels = figure.subplots(1, len(TASKS))
-        for axes, task in zip(panels, TASKS, strict=True):
-            levels = {level: getattr(get_task(task), level) for level in ("floor", "ceiling")}
+        figure, row = panels(11, 0.9 + 0.3 * len(variants))
+        for axes, task in zip(row, TASKS, strict=True):
             part = runs[runs["task"] == task]
-            plot_paired_metrics(part, metrics=["accuracy"], title=TITLES[task], axes=axes, **levels)
-            if axes is not panels[0]:
-                axes.set_yticklabels([])  # the same variants in all panels
-        save_figure(figure, images / f"results-{name}.png")
+            plot_paired_metrics(part, metrics=["accuracy"], title=TITLES[task], axes=axes, **levels_of(task))
+            if axes is not row[0]:
+                axes.tick_params(labelleft=False)  # the same variants in all panels
+        save_figure(figure, images / f"results-{name.replace('_', '-')}.png")
+    if (folder / "tuning.csv").is_file():
+        draw_responses(tuned(folder), images / "results-tuning.png")
+
+
+def draw_responses(runs: pd.DataFrame, path: Path) -> None:
+    """Draw the mean validation accuracy over the scale of the penalty, for the starts and penalties that tell most."""
+    figure, row = panels(11, 3.2)
+    for axes, task in zip(row, TASKS, strict=True):
+        part = runs[runs["task"] == task]
+        for variant, (colour, dashes) in RESPONDING.items():
+            means = part[part["variant"] == variant].groupby("scale")["validation_accuracy"].mean()
+            axes.plot(means.index, means, color=colour, linestyle=dashes, marker="o", markersize=4, label=variant)
+        for level in levels_of(task).values():
+            axes.axhline(level, color="0.5", linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
+        axes.set(xscale="log", xlabel="scale of the penalty", title=TITLES[task])
+    row[0].set_ylabel("validation accuracy")
+    figure.legend(*row[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
+    save_figure(figure, path)
 
 
 # %% Fill the page

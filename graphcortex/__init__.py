@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _PLACES = {
+    "graphcortex._random": ("derive_seed",),
     "graphcortex.data": (
         "Coactivity",
         "Connectome",
@@ -38,6 +39,7 @@ _PLACES = {
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 
 if TYPE_CHECKING:
+    from graphcortex._random import derive_seed
     from graphcortex.data import (
         Coactivity,
         Connectome,
@@ -89,6 +91,7 @@ __all__ = [
     "communicability",
     "compare",
     "complete_edge_index",
+    "derive_seed",
     "edge_length",
     "evaluate_claims",
     "from_tables",

@@ -58,6 +58,9 @@ def derive_seed(*parts: object) -> int:
 
     Runs that must share their draws share the parts; the same parts give the same seed on every machine.
 
+    Args:
+        parts: What the draws are for, and for which run, such as ``"trials", 3``; each counts as its ``str``.
+
     Example:
         >>> derive_seed("trials", 3) == derive_seed("trials", 3)
         True

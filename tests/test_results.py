@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -76,18 +78,52 @@ def test_every_study_has_its_command():
     assert {path.stem for path in STUDIES} <= commands
 
 
-def test_what_to_pay_is_the_best_on_validation_and_of_equals_the_most(what_stands, tmp_path):
-    made = {
-        "corrected,penalty_scale=0.01": (0.9, 0.7),
-        "corrected,penalty_scale=0.1": (0.8, 0.8),
-        "corrected": (0.7, 0.8),
-    }
+def tuning_of(made: dict[str, tuple[float, ...]], variants: tuple[str, ...]) -> pd.DataFrame:
+    """Return the runs of two seeds at each protocol, with the validation accuracy of each variant; NaN is a run that diverged."""
     rows = [
         {"task": "go_nogo", "protocol": protocol, "variant": variant, "seed": seed, "validation_accuracy": accuracy}
         for protocol, values in made.items()
-        for variant, accuracy in zip(("W*D*C", "W"), values, strict=True)
+        for variant, accuracy in zip(variants, values, strict=True)
         for seed in (100, 101)
     ]
-    pd.DataFrame(rows).to_csv(tmp_path / "tuning.csv", index=False)
+    table = pd.DataFrame(rows)
+    # The study reports the share of one answer where a run diverged; it must not be taken for a success.
+    diverged = table["validation_accuracy"].isna()
+    return table.assign(
+        validation_accuracy=table["validation_accuracy"].fillna(0.95),
+        diverged_epoch=diverged.map({True: 1.0, False: None}),
+    )
+
+
+def test_what_to_pay_is_the_best_on_validation_and_of_equals_the_most(what_stands, tmp_path):
+    made = {
+        "corrected,penalty_scale=0.01": (0.9, 0.7, float("nan")),
+        "corrected,penalty_scale=0.1": (0.8, 0.8, 0.6),
+        "corrected": (0.7, 0.8, 0.6),
+    }
+    tuning_of(made, ("W*D*C", "W", "WD")).to_csv(tmp_path / "tuning.csv", index=False)
     found = what_stands.chosen_table(tmp_path)
-    assert found.to_csv(index=False, float_format="%.6g") == "task,scale,variants\ngo_nogo,0.01,W*D*C\ngo_nogo,1,W\n"
+    assert found.to_csv(index=False, float_format="%.6g") == "task,scale,variants\ngo_nogo,0.01,W*D*C\ngo_nogo,1,W WD\n"
+
+
+def test_each_variant_is_run_at_the_scale_that_it_chose(what_stands, tmp_path):
+    """run.sh takes chosen.csv as it is written, names with stars and brackets too, and only the variants of the study."""
+    for name in ("run.sh", "published.csv"):
+        shutil.copy(PAGE.with_suffix("") / name, tmp_path / name)
+    variants = ("W*D*C", "W*[diagonal]D*C", "W", "WD")
+    made = {"corrected,penalty_scale=0.0001": (0.9, 0.8, 0.7, 0.6), "corrected": (0.9, 0.7, 0.6, 0.5)}
+    tuning_of(made, variants).to_csv(tmp_path / "tuning.csv", index=False)
+    what_stands.chosen_table(tmp_path).to_csv(tmp_path / "chosen.csv", index=False, float_format="%.6g")
+    for name in ("corrected", "field_5_3_8"):
+        (tmp_path / "results" / name).mkdir(parents=True)
+        (tmp_path / "results" / name / "runs.csv").touch()
+    told = subprocess.run(
+        ["bash", "run.sh", "corrected", "field_5_3_8"],
+        cwd=tmp_path, env={**os.environ, "PYTHON": "echo"}, capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    assert [line.partition("--field ")[2] for line in told] == [
+        "6_6_2 --tasks go_nogo --protocol corrected,penalty_scale=0.0001 --variants W WD --recurrence free nonnegative --seeds 10",
+        "6_6_2 --tasks go_nogo --protocol corrected,penalty_scale=1 --variants W*D*C --recurrence free nonnegative --seeds 10",
+        "5_3_8 --tasks go_nogo --protocol corrected,penalty_scale=0.0001 --variants W*[diagonal]D*C W --seeds 5",
+        "5_3_8 --tasks go_nogo --protocol corrected,penalty_scale=1 --variants W*D*C --seeds 5",
+    ]

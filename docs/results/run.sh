@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The studies behind docs/results.md, by name, or all that it shows. Each goes on where it was stopped; its runs end up beside this file.
+# The studies behind docs/results.md, by name, or those of its first part. Each goes on where it was stopped; its runs end up beside this file.
 #
 #   DATA=folder-with-the-fields WORKERS=2 docs/results/run.sh published
 #
@@ -29,33 +29,57 @@ controls() {  # 210 runs: what carries the gains of W* and D*, under the same pr
     study controls --field 6_6_2 --protocol published --variants "${CONTROLS[@]}" --seeds 10
 }
 
-tuning() {  # 198 runs: how much to pay, on validation trials and on seeds of its own, the same choice for all
-    study tuning --field 6_6_2 --protocol corrected,penalty_scale=0.01 corrected,penalty_scale=0.1 corrected \
-        --variants "${PUBLISHED[@]}" --seeds 2 --first-seed 100
+tuning() {  # 540 runs: how much to pay, on validation trials and on seeds of its own, the same choice for all
+    study tuning --field 6_6_2 --protocol corrected,penalty_scale={0.0001,0.001,0.01,0.1} corrected \
+        --variants "${PUBLISHED[@]}" "${CONTROLS[@]}" --seeds 2 --first-seed 100
 }
 
-corrected() {  # 660 runs: the study with every correction, at the scales that tuning chose (chosen.csv, by examples/what_stands.py)
-    while IFS=, read -r task scale variants; do
-        [ "$task" = task ] || study corrected --field 6_6_2 --tasks "$task" --protocol "corrected,penalty_scale=$scale" \
-            --variants $variants --recurrence free nonnegative --seeds "${SEEDS:-10}"
-    done < "$here/chosen.csv"
+at_chosen() {  # NAME FIELD VARIANT... -- OPTIONS...: each variant of each task at the scale that tuning chose (chosen.csv, by examples/what_stands.py)
+    local name=$1 field=$2 wanted=' ' task scale chosen variant some
+    shift 2
+    while [ "$1" != -- ]; do
+        wanted+="$1 "
+        shift
+    done
+    shift
+    while IFS=, read -r task scale chosen <&3; do
+        some=()
+        for variant in $chosen; do
+            [[ "$wanted" != *" $variant "* ]] || some+=("$variant")
+        done
+        [ ${#some[@]} -eq 0 ] || study "$name" --field "$field" --tasks "$task" --protocol "corrected,penalty_scale=$scale" \
+            --variants "${some[@]}" "$@"
+    done 3< "$here/chosen.csv"
 }
 
-corrections() {  # 1,590 runs: each correction alone, on the variants that it touches; the others change what is reported, not the run
-    alone() { study corrections --field 6_6_2 --protocol "published+$1" --variants "${@:2}" --seeds 10; }
-    local real=('W*D*C' 'WD*C' 'WD*' 'W*D*C*' 'WD*C*' 'W!D*C' 'W!D*C*') length=('WDC' 'WD' 'W*DC*')
-    alone positions "${real[@]}"
-    alone scale "${real[@]}" "${length[@]}"
-    alone self_connections "${real[@]}" "${length[@]}"
-    alone communicability+anatomy 'W*D*C' 'WD*C' WDC 'W!D*C' 'W*D*C*' 'WD*C*' 'W*DC*' 'W!D*C*'
-    alone strength W
-    alone trials "${PUBLISHED[@]}"
-    alone test "${PUBLISHED[@]}"
+corrected() {  # 660 runs: the study with every correction
+    at_chosen corrected 6_6_2 "${PUBLISHED[@]}" -- --recurrence ${ARMS:-free nonnegative} --seeds "${SEEDS:-10}"
 }
 
-fields() {  # 480 runs: the core of it in the other four fields, as 6_6_2 chose to pay
-    study fields --field 4_7_2 5_3_2 5_3_8 9_3_2 --protocol "${PROTOCOL:-corrected}" --variants "${CORE[@]}" --seeds 5
+corrected_controls() {  # 210 runs: what carries the gains of W* and D*, with every correction
+    at_chosen corrected_controls 6_6_2 "${CONTROLS[@]}" -- --seeds "${SEEDS:-10}"
 }
+
+# Each correction alone, on the variants that it touches; the others change what is reported, not the run. 1,590 runs.
+REAL=('W*D*C' 'WD*C' 'WD*' 'W*D*C*' 'WD*C*' 'W!D*C' 'W!D*C*') GRID=('WDC' 'WD' 'W*DC*')
+COMMUNICABLE=('W*D*C' 'WD*C' WDC 'W!D*C' 'W*D*C*' 'WD*C*' 'W*DC*' 'W!D*C*')
+alone() {  # CORRECTION VARIANT...
+    study "only_${1//+/_}" --field 6_6_2 --protocol "published+$1" --variants "${@:2}" --seeds "${SEEDS:-10}"
+}
+only_positions() { alone positions "${REAL[@]}"; }
+only_scale() { alone scale "${REAL[@]}" "${GRID[@]}"; }
+only_self_connections() { alone self_connections "${REAL[@]}" "${GRID[@]}"; }
+only_communicability_anatomy() { alone communicability+anatomy "${COMMUNICABLE[@]}"; }
+only_strength() { alone strength W; }
+only_trials() { alone trials "${PUBLISHED[@]}"; }
+only_test() { alone test "${PUBLISHED[@]}"; }
+
+# The core of it in the other four fields, at the scales that 6_6_2 chose. 480 runs.
+core() { at_chosen "field_$1" "$1" "${CORE[@]}" -- --seeds "${SEEDS:-5}"; }
+field_4_7_2() { core 4_7_2; }
+field_5_3_2() { core 5_3_2; }
+field_5_3_8() { core 5_3_8; }
+field_9_3_2() { core 9_3_2; }
 
 scale() {  # 96 runs of 12,000 neurons; POSITIONS is a table with x_nm, y_nm, z_nm
     "$PYTHON" "$here/../../examples/scale_study.py" ${POSITIONS:+--positions "$POSITIONS"} --out "$here/scale.csv"
