@@ -347,7 +347,7 @@ def corrections(folder: Path) -> str:
     )
     rows = []
     for (protocol, variant), part in runs_of(folder, "only_*").groupby(["protocol", "variant"], sort=False):
-        row = {"correction": protocol.removeprefix("published+"), "variant": f"`{variant}`"}
+        row = {"correction": f"`{protocol.removeprefix('published+')}`", "variant": f"`{variant}`"}
         for task in TASKS:
             after = part.query("task == @task").set_index(["task", "variant", "seed"])["accuracy"]
             found = mean_difference_paired(after.to_numpy(), before.reindex(after.index).to_numpy(), bounds=(-1, 1))
