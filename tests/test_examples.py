@@ -416,7 +416,7 @@ def test_the_study_of_a_large_network_goes_on_where_it_was_stopped(tmp_path, cap
     module = example("scale_study")
     small = module.Config(
         variants=("W*D*C", "WD*"), tasks=("go_nogo",), seeds=1, strengths=(0.001, 0.01), steps=3, neurons=60, degree=8,
-        test_trials=50, out=tmp_path / "scale.csv",
+        recording_s=60.0, test_trials=50, out=tmp_path / "scale.csv",
     )  # fmt: skip
     whole = module.main(small)
     assert whole["seed"].tolist() == [100] * 4 + [0] * 2
@@ -439,7 +439,7 @@ def test_the_study_of_a_large_network_goes_on_where_it_was_stopped(tmp_path, cap
 )
 def test_starts_of_a_large_network_are_what_their_names_say(start):
     module = example("scale_study")
-    cortex = module.draw_cortex(module.Config(neurons=80, degree=10), seed=0)
+    cortex = module.draw_cortex(module.Config(neurons=80, degree=10, recording_s=60.0), seed=0)
     weight = module.initial_weights(cortex, start, seed=0)
     star = module.initial_weights(cortex, "W*", seed=0)
     W = torch.zeros(80, 80).index_put(tuple(cortex.edge_index), weight)

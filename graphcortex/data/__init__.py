@@ -18,7 +18,7 @@ from graphcortex.data.graphml import read_graphml, to_graphml
 from graphcortex.data.npz import read_npz, to_npz
 from graphcortex.data.nwb import MicronsRecordings, Recording
 from graphcortex.data.schema import SCHEMA, Field
-from graphcortex.data.synthetic import CortexParameters, SyntheticCortex
+from graphcortex.data.synthetic import CortexParameters, SyntheticCortex, simulate_spikes
 from graphcortex.data.table_folder import read_tables, to_tables
 from graphcortex.data.tables import from_tables
 from graphcortex.data.transforms import (
@@ -72,6 +72,7 @@ __all__ = [
     "read_graphml",
     "read_npz",
     "read_tables",
+    "simulate_spikes",
     "to_graphml",
     "to_npz",
     "to_tables",

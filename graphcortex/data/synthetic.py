@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphcortex._checks import check_count, check_number
+from graphcortex._checks import check_count, check_finite, check_number
 from graphcortex._random import derive_seed, draw_seed
 from graphcortex._typing import RandomSource
 from graphcortex.data import _slab as slab
@@ -86,9 +86,7 @@ class SyntheticCortex(NamedDataset):
         super().__init__(None, transform=transform)
         self.num_neurons = check_count(num_neurons, "num_neurons", minimum=2)
         self.duration_s = check_number(duration_s, "duration_s", minimum=60.0)
-        if parameters is not None and not isinstance(parameters, CortexParameters):
-            raise ValueError(f"parameters must be CortexParameters, got {type(parameters).__name__}.")
-        self.parameters = parameters or CortexParameters()
+        self.parameters = _check_parameters(parameters)
         self._num_graphs = check_count(num_graphs, "num_graphs")
         self._seed = draw_seed(rng)
         self._drawn: dict[int, tuple[Connectome, list[np.ndarray]]] = {}
@@ -136,6 +134,51 @@ class SyntheticCortex(NamedDataset):
                 f"synthetic_{number}", self.num_neurons, self.duration_s, self.parameters, seed
             )
         return self._drawn[number]
+
+
+def simulate_spikes(
+    pos: Tensor, *, rng: RandomSource, duration_s: float = 1800.0, parameters: CortexParameters | None = None
+) -> list[Tensor]:
+    """Draw the spikes of neurons at given places, as those of a :class:`SyntheticCortex` are drawn.
+
+    Near neurons, and those of like preference, share fluctuations of their rate. For neurons whose places are known and whose
+    activity is not: 12,000 of them take some minutes and 9 GB for half an hour of spikes.
+
+    Args:
+        pos: Positions in um, shape ``(N, 3)``, finite.
+        rng: A generator (one draw is taken) or an int seed.
+        duration_s: Duration of the recording in s, at least 60.
+        parameters: What is drawn from; the defaults follow MICrONS.
+
+    Returns:
+        For each neuron, its spike times in s, ascending, float64.
+
+    Raises:
+        ValueError: If positions do not have this shape or are not finite, or a number is out of range.
+
+    References:
+        As for :class:`SyntheticCortex`.
+
+    Example:
+        >>> spikes = simulate_spikes(torch.tensor([[0.0, 0.0, 0.0], [50.0, 0.0, 0.0]]), rng=0, duration_s=600.0)
+        >>> len(spikes), 100 < len(spikes[0]) < 1000
+        (2, True)
+    """
+    if not isinstance(pos, Tensor) or pos.dim() != 2 or pos.size(1) != 3 or len(pos) == 0:
+        got = f"shape {tuple(pos.shape)}" if isinstance(pos, Tensor) else type(pos).__name__
+        raise ValueError(f"pos must be a tensor of positions in um, shape (N, 3) with N at least 1, got {got}.")
+    check_finite(pos, "pos")
+    duration_s, parameters = check_number(duration_s, "duration_s", minimum=60.0), _check_parameters(parameters)
+    generator = np.random.default_rng(derive_seed("simulated spikes", draw_seed(rng)))
+    preference = slab.draw_preferences(len(pos), generator)
+    trains = slab.draw_spikes(pos.detach().cpu().double().numpy(), preference, duration_s, parameters, generator)
+    return [torch.from_numpy(train) for train in trains]
+
+
+def _check_parameters(parameters: CortexParameters | None) -> CortexParameters:
+    if parameters is not None and not isinstance(parameters, CortexParameters):
+        raise ValueError(f"parameters must be CortexParameters, got {type(parameters).__name__}.")
+    return parameters or CortexParameters()
 
 
 def _draw_connectome(
