@@ -61,7 +61,7 @@ class Config:
     """Tasks."""
     seeds: int = 3
     """Networks of each variant and task."""
-    strengths: tuple[float, ...] = (0.00001, 0.0001, 0.001)
+    strengths: tuple[float, ...] = (0.00001, 0.0001, 0.001, 0.01)
     """Strengths of the penalty to choose from."""
     steps: int = 200
     """Batches to train on; each is drawn anew."""

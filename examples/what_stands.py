@@ -357,14 +357,84 @@ def corrections(folder: Path) -> str:
 
 
 # %% 4. Other cortex
-def pooled(folder: Path) -> str:
-    runs = runs_of(folder, "field_*")
+NEURONS = {"5_3_8": 42, "4_7_2": 88, "5_3_2": 126, "6_6_2": 312, "9_3_2": 632}
+"""The fields, from the smallest."""
+CORE = (
+    "W*D*C", "W*[shuffled]D*C", "W*[diagonal]D*C", "W*[no-diagonal]D*C", "WD*C", "WD*[shuffled]C", "WDC", "W",
+)  # fmt: skip
+POOLED = (
+    ("W*D*C", "WD*C"), ("W*D*C", "W"), ("W*D*C", "W*[shuffled]D*C"), ("W*[diagonal]D*C", "W*D*C"), ("W*[no-diagonal]D*C", "WD*C"),
+    ("WD*C", "WDC"), ("WD*C", "WD*[shuffled]C"),
+)  # fmt: skip
+"""What each start, or distance, gains over another."""
+
+
+def accuracies_of_fields(folder: Path) -> str:
+    """Write the mean accuracy of each variant in each field, with all seeds that there are; runs that diverged are not averaged."""
+    runs = pd.concat([runs_of(folder, "field_*"), runs_of(folder, "corrected_controls")], ignore_index=True)
+    means = runs[runs["diverged_epoch"].isna()].groupby(["task", "variant", "connectome"])["accuracy"].mean()
     rows = []
-    for high, low in (("W*D*C", "WD*C"), ("WD*C", "WDC"), ("W*D*C", "W*[shuffled]D*C"), ("W*[no-diagonal]D*C", "WD*C")):
+    for variant in CORE:
+        row = {"variant": f"`{variant}`"}
+        for task in TASKS:
+            found = means.loc[task, variant].reindex(NEURONS).dropna()
+            sizes = ", ".join(str(NEURONS[name]) for name in found.index)
+            row[f"{TITLES[task]}: {sizes} neurons"] = ", ".join(number(mean) for mean in found)
+        rows.append(row)
+    return markdown(rows)
+
+
+def pooled(folder: Path) -> str:
+    """Write differences over the fields that had no part in choosing how much to pay, by random effects."""
+    runs, rows = runs_of(folder, "field_*"), []
+    for high, low in POOLED:
+        found = pool_connectomes(runs, high, low).set_index("task")
         row = {"difference": f"`{high}` - `{low}`"}
-        for found in pool_connectomes(runs, high, low).itertuples():
-            told = span(found.difference, found.difference_low, found.difference_high)
-            row[TITLES[found.task]] = f"{told}, tau {number(found.tau)}, {found.connectomes} fields"
+        for task in TASKS:
+            one = found.loc[task]
+            told = span(one["difference"], one["difference_low"], one["difference_high"], 2)
+            row[f"{TITLES[task]}, {one['connectomes']} fields"] = f"{told}, tau {number(one['tau'], 2)}"
+        rows.append(row)
+    return markdown(rows)
+
+
+# %% 5. A large network
+@cache
+def large(folder: Path) -> pd.DataFrame:
+    """Return the runs of the large networks, with the strength of each and whether it was one to choose by."""
+    runs = runs_of(folder, "scale_*")
+    runs["strength"] = runs["protocol"].str.partition("=")[2].astype(float)
+    return runs.assign(is_test=runs["seed"] != 100)  # scale_study.py chooses on this one
+
+
+def responses_large(folder: Path) -> str:
+    """Write the validation accuracy of each large network at each strength, with the chosen one in bold."""
+    runs = large(folder).query("not is_test")
+    rows = []
+    for variant in dict.fromkeys(runs["variant"]):
+        row = {"variant": f"`{variant}`"}
+        for task in dict.fromkeys(runs["task"]):
+            tried = runs.query("variant == @variant and task == @task").sort_values("strength")
+            best = max(zip(tried["validation_accuracy"], tried["strength"], strict=True), default=(0.0, 0.0))[1]
+            strengths = ", ".join(f"{one:g}" for one in sorted(runs["strength"].unique()))
+            row[f"{TITLES[task]}: {strengths}"] = ", ".join(
+                f"**{one.validation_accuracy:.3f}**" if one.strength == best else f"{one.validation_accuracy:.3f}"
+                for one in tried.itertuples()
+            )
+        rows.append(row)
+    return markdown(rows)
+
+
+def accuracies_large(folder: Path) -> str:
+    """Write the test accuracy of every large network, and the mean length of what it learned, weighted by the weights."""
+    runs = large(folder).query("is_test")
+    rows = []
+    for variant in dict.fromkeys(runs["variant"]):
+        row = {"variant": f"`{variant}`"}
+        for task in dict.fromkeys(runs["task"]):
+            part = runs.query("variant == @variant and task == @task").sort_values("seed")
+            row[f"{TITLES[task]}: accuracy of seeds"] = ", ".join(number(one) for one in part["accuracy"])
+            row[f"{TITLES[task]}: mean length (um)"] = number(part["mean_length_um"].mean(), 0) if len(part) else ""
         rows.append(row)
     return markdown(rows)
 
@@ -389,7 +459,10 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "accuracies corrected controls": lambda folder: accuracies(folder, "corrected_controls", CONTROL_VARIANTS),
     "controls corrected": lambda folder: verdicts(findings(folder, "corrected_controls", True)),
     "corrections": corrections,
+    "accuracies fields": accuracies_of_fields,
     "fields": pooled,
+    "responses large": responses_large,
+    "accuracies large": accuracies_large,
 }
 """What makes a block of the page, by its name there."""
 

@@ -113,17 +113,52 @@ def test_each_variant_is_run_at_the_scale_that_it_chose(what_stands, tmp_path):
     variants = ("W*D*C", "W*[diagonal]D*C", "W", "WD")
     made = {"corrected,penalty_scale=0.0001": (0.9, 0.8, 0.7, 0.6), "corrected": (0.9, 0.7, 0.6, 0.5)}
     tuning_of(made, variants).to_csv(tmp_path / "tuning.csv", index=False)
-    what_stands.chosen_table(tmp_path).to_csv(tmp_path / "chosen.csv", index=False, float_format="%.6g")
-    for name in ("corrected", "field_5_3_8"):
+    made_too = tuning_of({"corrected": (0.9,)}, ("W",)).assign(task="perceptual_decision")
+    pd.concat([pd.read_csv(tmp_path / "tuning.csv"), made_too]).to_csv(tmp_path / "tuning.csv", index=False)
+    example("what_stands").chosen_table(tmp_path).to_csv(tmp_path / "chosen.csv", index=False, float_format="%.6g")
+    for name in ("corrected", "field_5_3_8", "field_9_3_2_go_nogo"):
         (tmp_path / "results" / name).mkdir(parents=True)
         (tmp_path / "results" / name / "runs.csv").touch()
     told = subprocess.run(
-        ["bash", "run.sh", "corrected", "field_5_3_8"],
+        ["bash", "run.sh", "corrected", "field_5_3_8", "field_9_3_2_go_nogo"],
         cwd=tmp_path, env={**os.environ, "PYTHON": "echo"}, capture_output=True, text=True, check=True,
     ).stdout.splitlines()  # fmt: skip
     assert [line.partition("--field ")[2] for line in told] == [
         "6_6_2 --tasks go_nogo --protocol corrected,penalty_scale=0.0001 --variants W WD --recurrence free nonnegative --seeds 10",
         "6_6_2 --tasks go_nogo --protocol corrected,penalty_scale=1 --variants W*D*C --recurrence free nonnegative --seeds 10",
+        "6_6_2 --tasks perceptual_decision --protocol corrected,penalty_scale=1 --variants W --recurrence free nonnegative --seeds 10",
         "5_3_8 --tasks go_nogo --protocol corrected,penalty_scale=0.0001 --variants W*[diagonal]D*C W --seeds 5",
         "5_3_8 --tasks go_nogo --protocol corrected,penalty_scale=1 --variants W*D*C --seeds 5",
+        "5_3_8 --tasks perceptual_decision --protocol corrected,penalty_scale=1 --variants W --seeds 5",
+        "9_3_2 --tasks go_nogo --protocol corrected,penalty_scale=0.0001 --variants W*[diagonal]D*C W --seeds 5",
+        "9_3_2 --tasks go_nogo --protocol corrected,penalty_scale=1 --variants W*D*C --seeds 5",
     ]
+
+
+def test_large_networks_are_chosen_and_tested_on_seeds_of_their_own(what_stands, tmp_path):
+    rows = [
+        ("go_nogo", "W", 100, "1e-05", 0.9, 0.1),
+        ("go_nogo", "W", 100, "0.0001", 0.9, 0.2),
+        ("go_nogo", "W", 100, "0.001", 0.8, 0.3),
+        ("go_nogo", "W", 0, "0.0001", 0.5, 0.75),
+        ("go_nogo", "W", 1, "0.0001", 0.5, 0.25),
+    ]
+    names = ["task", "variant", "seed", "protocol", "validation_accuracy", "accuracy"]
+    table = pd.DataFrame(rows, columns=names).assign(
+        protocol=lambda made: "corrected,length_strength=" + made["protocol"], mean_length_um=[9, 9, 9, 60.0, 80.0]
+    )
+    table.to_csv(tmp_path / "scale_go_nogo.csv", index=False)
+    assert what_stands.responses_large(tmp_path).splitlines()[-1] == "| `W` | 0.900, **0.900**, 0.800 |"
+    assert what_stands.accuracies_large(tmp_path).splitlines()[-1] == "| `W` | 0.750, 0.250 | 70 |"
+
+
+def test_fields_stand_from_the_smallest_and_are_pooled_apart_from_the_one_that_chose(what_stands):
+    folder = PAGE.with_suffix("")
+    first, *rows = what_stands.accuracies_of_fields(folder).splitlines()
+    assert "one choice: 42, 88, 126, 312" in first
+    runs = pd.concat([pd.read_csv(folder / f"{name}.csv") for name in ("field_5_3_8", "corrected")])
+    here = runs.query("variant == 'W' and recurrence == 'free' and task == 'one_choice_inference'")
+    small, chose = (here[here["connectome"] == name]["accuracy"].mean() for name in ("5_3_8", "6_6_2"))
+    assert rows[-1].startswith(f"| `W` | {small:.3f}, ")
+    assert f", {chose:.3f}" in rows[-1]
+    assert "6_6_2" not in set(what_stands.runs_of(folder, "field_*")["connectome"])

@@ -34,7 +34,7 @@ tuning() {  # 540 runs: how much to pay, on validation trials and on seeds of it
         --variants "${PUBLISHED[@]}" "${CONTROLS[@]}" --seeds 2 --first-seed 100
 }
 
-at_chosen() {  # NAME FIELD VARIANT... -- OPTIONS...: each variant of each task at the scale that tuning chose (chosen.csv, by examples/what_stands.py)
+at_chosen() {  # NAME FIELD VARIANT... -- OPTIONS...: each variant of each task at the scale that tuning chose, or of one TASK (chosen.csv, by examples/what_stands.py)
     local name=$1 field=$2 wanted=' ' task scale chosen variant some
     shift 2
     while [ "$1" != -- ]; do
@@ -43,6 +43,7 @@ at_chosen() {  # NAME FIELD VARIANT... -- OPTIONS...: each variant of each task 
     done
     shift
     while IFS=, read -r task scale chosen <&3; do
+        [ "$task" = "${TASK:-$task}" ] || continue
         some=()
         for variant in $chosen; do
             [[ "$wanted" != *" $variant "* ]] || some+=("$variant")
@@ -74,16 +75,23 @@ only_strength() { alone strength W; }
 only_trials() { alone trials "${PUBLISHED[@]}"; }
 only_test() { alone test "${PUBLISHED[@]}"; }
 
-# The core of it in the other four fields, at the scales that 6_6_2 chose. 480 runs.
-core() { at_chosen "field_$1" "$1" "${CORE[@]}" -- --seeds "${SEEDS:-5}"; }
+# The core of it in the other four fields, at the scales that 6_6_2 chose. 480 runs, of which the last 120 take two to three minutes each.
+core() {  # FIELD, or FIELD TASK
+    TASK=${2:-} at_chosen "field_$1${2:+_$2}" "$1" "${CORE[@]}" -- --seeds "${SEEDS:-5}"
+}
 field_4_7_2() { core 4_7_2; }
 field_5_3_2() { core 5_3_2; }
 field_5_3_8() { core 5_3_8; }
-field_9_3_2() { core 9_3_2; }
+field_9_3_2_go_nogo() { core 9_3_2 go_nogo; }
+field_9_3_2_one_choice_inference() { core 9_3_2 one_choice_inference; }
+field_9_3_2_perceptual_decision() { core 9_3_2 perceptual_decision; }
 
-scale() {  # 96 runs of 12,000 neurons; POSITIONS is a table with x_nm, y_nm, z_nm
-    "$PYTHON" "$here/../../examples/scale_study.py" ${POSITIONS:+--positions "$POSITIONS"} --out "$here/scale.csv"
+# 12,000 neurons, 48 runs for each task; POSITIONS is a table with x_nm, y_nm, z_nm.
+scale() {
+    "$PYTHON" "$here/../../examples/scale_study.py" ${POSITIONS:+--positions "$POSITIONS"} --tasks "$1" --out "$here/scale_$1.csv"
 }
+scale_go_nogo() { scale go_nogo; }
+scale_perceptual_decision() { scale perceptual_decision; }
 
 [ $# -gt 0 ] || set -- published controls data_sets  # those of the page
 for name in "$@"; do "$name"; done

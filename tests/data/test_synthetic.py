@@ -8,7 +8,15 @@ from numpy.testing import assert_allclose
 from scipy.spatial.distance import cdist
 from scipy.stats import skew
 
-from graphcortex.data import Connectome, CortexParameters, MicronsFields, SyntheticCortex, _slab, synthetic
+from graphcortex.data import (
+    Connectome,
+    CortexParameters,
+    MicronsFields,
+    SyntheticCortex,
+    _slab,
+    simulate_spikes,
+    synthetic,
+)
 from graphcortex.ops.correlation import binned_counts, spike_correlation
 from graphcortex.ops.precision import precision
 from graphcortex.ops.sttc import sttc
@@ -220,6 +228,29 @@ def assert_same(left, right):
         assert torch.equal(left.coactivity[name], right.coactivity[name])
 
 
+def test_spikes_at_given_places_are_alike_where_neurons_are_near():
+    """Two clusters 2 mm apart, of neurons that share their drive within 180 um and not their preference nor state."""
+    rng = np.random.default_rng(0)
+    pos = torch.from_numpy(np.concatenate([rng.uniform(0, 60, (20, 3)), rng.uniform(2000, 2060, (20, 3))]))
+    alone = CortexParameters(tuned_share=0.0, state_share=0.0)
+    spikes = simulate_spikes(pos, rng=3, parameters=alone)
+    # By frames: bins of another width hold more frames at some times than at others, for all neurons alike.
+    fires = np.zeros((40, int(1800.0 / alone.frame_s)))
+    for row, train in zip(fires, spikes, strict=True):
+        row[np.rint(train.numpy() / alone.frame_s).astype(int)] = 1
+    found = np.corrcoef(fires)
+    same = np.arange(40)[:, None] // 20 == np.arange(40) // 20
+    np.fill_diagonal(found, np.nan)
+    assert np.nanmean(found[same]) > 0.03
+    assert abs(np.nanmean(found[~same])) < 0.005
+    rates = [len(train) / 1800.0 for train in spikes]
+    assert 0.3 < np.median(rates) < 0.6
+    again = simulate_spikes(pos, rng=3, parameters=alone)
+    other = simulate_spikes(pos, rng=4, parameters=alone)
+    assert all(torch.equal(a, b) for a, b in zip(spikes, again, strict=True))
+    assert not any(torch.equal(a, b) for a, b in zip(spikes, other, strict=True))
+
+
 def test_a_generator_moves_on_and_the_global_ones_do_not():
     generator = torch.Generator().manual_seed(0)
     states = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
@@ -298,6 +329,12 @@ BAD = {
     "a short recording": lambda: SyntheticCortex(10, duration_s=1.0),
     "NaN seconds": lambda: SyntheticCortex(10, duration_s=float("nan")),
     "a name as seed": lambda: SyntheticCortex(10, rng="seed"),
+    "spikes of positions in a plane": lambda: simulate_spikes(torch.zeros(4, 2), rng=0),
+    "spikes of no neuron": lambda: simulate_spikes(torch.zeros(0, 3), rng=0),
+    "spikes of a list of positions": lambda: simulate_spikes([[0.0, 0.0, 0.0]], rng=0),
+    "spikes at a place that is not known": lambda: simulate_spikes(torch.full((4, 3), float("nan")), rng=0),
+    "spikes of a moment": lambda: simulate_spikes(torch.zeros(4, 3), rng=0, duration_s=1.0),
+    "spikes by a dict of parameters": lambda: simulate_spikes(torch.zeros(4, 3), rng=0, parameters={"rate_hz": 1.0}),
     "a dict of parameters": lambda: SyntheticCortex(10, parameters={"density": 0.1}),
     "density of 0": lambda: CortexParameters(density=0.0),
     "density above 1": lambda: CortexParameters(density=1.1),
