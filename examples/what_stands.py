@@ -392,8 +392,10 @@ def pooled(folder: Path) -> str:
         row = {"difference": f"`{high}` - `{low}`"}
         for task in TASKS:
             one = found.loc[task]
-            told = span(one["difference"], one["difference_low"], one["difference_high"], 2)
-            row[f"{TITLES[task]}, {one['connectomes']} fields"] = f"{told}, tau {number(one['tau'], 2)}"
+            told = f"{span(one['difference'], one['difference_low'], one['difference_high'], 2)}, tau {number(one['tau'], 2)}"
+            if one["difference_low"] == one["difference_high"]:  # no spread, so no interval
+                told = f"{number(one['difference'], 2)} for every seed"
+            row[f"{TITLES[task]}, {one['connectomes']} fields"] = told
         rows.append(row)
     return markdown(rows)
 

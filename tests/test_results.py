@@ -123,10 +123,11 @@ def test_each_variant_is_run_at_the_scale_that_it_chose(what_stands, tmp_path):
         ["bash", "run.sh", "corrected", "field_5_3_8", "field_9_3_2_go_nogo"],
         cwd=tmp_path, env={**os.environ, "PYTHON": "echo"}, capture_output=True, text=True, check=True,
     ).stdout.splitlines()  # fmt: skip
+    both = "--recurrence free nonnegative --seeds 10"
     assert [line.partition("--field ")[2] for line in told] == [
-        "6_6_2 --tasks go_nogo --protocol corrected,penalty_scale=0.0001 --variants W WD --recurrence free nonnegative --seeds 10",
-        "6_6_2 --tasks go_nogo --protocol corrected,penalty_scale=1 --variants W*D*C --recurrence free nonnegative --seeds 10",
-        "6_6_2 --tasks perceptual_decision --protocol corrected,penalty_scale=1 --variants W --recurrence free nonnegative --seeds 10",
+        f"6_6_2 --tasks go_nogo --protocol corrected,penalty_scale=0.0001 --variants W WD {both}",
+        f"6_6_2 --tasks go_nogo --protocol corrected,penalty_scale=1 --variants W*D*C {both}",
+        f"6_6_2 --tasks perceptual_decision --protocol corrected,penalty_scale=1 --variants W {both}",
         "5_3_8 --tasks go_nogo --protocol corrected,penalty_scale=0.0001 --variants W*[diagonal]D*C W --seeds 5",
         "5_3_8 --tasks go_nogo --protocol corrected,penalty_scale=1 --variants W*D*C --seeds 5",
         "5_3_8 --tasks perceptual_decision --protocol corrected,penalty_scale=1 --variants W --seeds 5",
