@@ -427,8 +427,29 @@ def responses_large(folder: Path) -> str:
     return markdown(rows)
 
 
+def lengths_large(folder: Path) -> str:
+    """Write how long the connections are that each large network learned at each strength, and its share of self-connections."""
+    runs = large(folder).query("not is_test")
+    rows = []
+    for variant in dict.fromkeys(runs["variant"]):
+        row = {"variant": f"`{variant}`"}
+        for task in dict.fromkeys(runs["task"]):
+            tried = runs.query("variant == @variant and task == @task").sort_values("strength")
+            row[TITLES[task]] = ", ".join(
+                f"{number(length, 0)} ({number(share, 2)})"
+                for length, share in zip(between(tried), tried["self_share"], strict=True)
+            )
+        rows.append(row)
+    return markdown(rows)
+
+
+def between(runs: pd.DataFrame) -> pd.Series:
+    """Return the mean length of connections between different neurons in um, weighted by their weights."""
+    return runs["mean_length_um"] / (1 - runs["self_share"])  # one of a neuron with itself has length 0
+
+
 def accuracies_large(folder: Path) -> str:
-    """Write the test accuracy of every large network, and the mean length of what it learned, weighted by the weights."""
+    """Write the test accuracy of every large network, and how long its connections are."""
     runs = large(folder).query("is_test")
     rows = []
     for variant in dict.fromkeys(runs["variant"]):
@@ -436,7 +457,7 @@ def accuracies_large(folder: Path) -> str:
         for task in dict.fromkeys(runs["task"]):
             part = runs.query("variant == @variant and task == @task").sort_values("seed")
             row[f"{TITLES[task]}: accuracy of seeds"] = ", ".join(number(one) for one in part["accuracy"])
-            row[f"{TITLES[task]}: mean length (um)"] = number(part["mean_length_um"].mean(), 0) if len(part) else ""
+            row[f"{TITLES[task]}: mean length (um)"] = number(between(part).mean(), 0)
         rows.append(row)
     return markdown(rows)
 
@@ -464,6 +485,7 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "accuracies fields": accuracies_of_fields,
     "fields": pooled,
     "responses large": responses_large,
+    "lengths large": lengths_large,
     "accuracies large": accuracies_large,
 }
 """What makes a block of the page, by its name there."""

@@ -146,11 +146,13 @@ def test_large_networks_are_chosen_and_tested_on_seeds_of_their_own(what_stands,
     ]
     names = ["task", "variant", "seed", "protocol", "validation_accuracy", "accuracy"]
     table = pd.DataFrame(rows, columns=names).assign(
-        protocol=lambda made: "corrected,length_strength=" + made["protocol"], mean_length_um=[9, 9, 9, 60.0, 80.0]
+        protocol=lambda made: "corrected,length_strength=" + made["protocol"], mean_length_um=[9, 9, 18, 60.0, 80.0],
+        self_share=[0.0, 0.1, 0.5, 0.2, 0.2],
     )
     table.to_csv(tmp_path / "scale_go_nogo.csv", index=False)
     assert what_stands.responses_large(tmp_path).splitlines()[-1] == "| `W` | 0.900, **0.900**, 0.800 |"
-    assert what_stands.accuracies_large(tmp_path).splitlines()[-1] == "| `W` | 0.750, 0.250 | 70 |"
+    assert what_stands.accuracies_large(tmp_path).splitlines()[-1] == "| `W` | 0.750, 0.250 | 88 |"
+    assert what_stands.lengths_large(tmp_path).splitlines()[-1] == "| `W` | 9 (0.00), 10 (0.10), 36 (0.50) |"
 
 
 def test_fields_stand_from_the_smallest_and_are_pooled_apart_from_the_one_that_chose(what_stands):
