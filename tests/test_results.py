@@ -146,7 +146,8 @@ def test_large_networks_are_chosen_and_tested_on_seeds_of_their_own(what_stands,
     ]
     names = ["task", "variant", "seed", "protocol", "validation_accuracy", "accuracy"]
     table = pd.DataFrame(rows, columns=names).assign(
-        protocol=lambda made: "corrected,length_strength=" + made["protocol"], mean_length_um=[9, 9, 18, 60.0, 80.0],
+        protocol=lambda made: "corrected,length_strength=" + made["protocol"],
+        mean_length_um=[9, 9, 18, 60.0, 80.0],
         self_share=[0.0, 0.1, 0.5, 0.2, 0.2],
     )
     table.to_csv(tmp_path / "scale_go_nogo.csv", index=False)
