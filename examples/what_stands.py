@@ -409,38 +409,41 @@ def large(folder: Path) -> pd.DataFrame:
     return runs.assign(is_test=runs["seed"] != 100)  # scale_study.py chooses on this one
 
 
+def of_large(runs: pd.DataFrame, tell: Callable[[pd.DataFrame], dict[str, str]]) -> str:
+    """Write a row per variant, with what is told of its runs on each task."""
+    rows = []
+    for variant, part in runs.groupby("variant", sort=False):
+        row = {"variant": f"`{variant}`"}
+        for task in dict.fromkeys(runs["task"]):
+            told = tell(part[part["task"] == task].sort_values(["strength", "seed"]))
+            row |= {f"{TITLES[task]}{name}": value for name, value in told.items()}
+        rows.append(row)
+    return markdown(rows)
+
+
 def responses_large(folder: Path) -> str:
     """Write the validation accuracy of each large network at each strength, with the chosen one in bold."""
     runs = large(folder).query("not is_test")
-    rows = []
-    for variant in dict.fromkeys(runs["variant"]):
-        row = {"variant": f"`{variant}`"}
-        for task in dict.fromkeys(runs["task"]):
-            tried = runs.query("variant == @variant and task == @task").sort_values("strength")
-            best = max(zip(tried["validation_accuracy"], tried["strength"], strict=True), default=(0.0, 0.0))[1]
-            strengths = ", ".join(f"{one:g}" for one in sorted(runs["strength"].unique()))
-            row[f"{TITLES[task]}: {strengths}"] = ", ".join(
-                f"**{one.validation_accuracy:.3f}**" if one.strength == best else f"{one.validation_accuracy:.3f}"
-                for one in tried.itertuples()
-            )
-        rows.append(row)
-    return markdown(rows)
+    strengths = ", ".join(f"{one:g}" for one in sorted(runs["strength"].unique()))
+
+    def tell(tried: pd.DataFrame) -> dict[str, str]:
+        values = list(map(number, tried["validation_accuracy"]))
+        if values:
+            best = max(range(len(values)), key=lambda k: (tried["validation_accuracy"].iloc[k], k))
+            values[best] = f"**{values[best]}**"
+        return {f": {strengths}": ", ".join(values)}
+
+    return of_large(runs, tell)
 
 
 def lengths_large(folder: Path) -> str:
     """Write how long the connections are that each large network learned at each strength, and its share of self-connections."""
-    runs = large(folder).query("not is_test")
-    rows = []
-    for variant in dict.fromkeys(runs["variant"]):
-        row = {"variant": f"`{variant}`"}
-        for task in dict.fromkeys(runs["task"]):
-            tried = runs.query("variant == @variant and task == @task").sort_values("strength")
-            row[TITLES[task]] = ", ".join(
-                f"{number(length, 0)} ({number(share, 2)})"
-                for length, share in zip(between(tried), tried["self_share"], strict=True)
-            )
-        rows.append(row)
-    return markdown(rows)
+
+    def tell(tried: pd.DataFrame) -> dict[str, str]:
+        pairs = zip(between(tried), tried["self_share"], strict=True)
+        return {"": ", ".join(f"{number(length, 0)} ({number(share, 2)})" for length, share in pairs)}
+
+    return of_large(large(folder).query("not is_test"), tell)
 
 
 def between(runs: pd.DataFrame) -> pd.Series:
@@ -450,16 +453,12 @@ def between(runs: pd.DataFrame) -> pd.Series:
 
 def accuracies_large(folder: Path) -> str:
     """Write the test accuracy of every large network, and how long its connections are."""
-    runs = large(folder).query("is_test")
-    rows = []
-    for variant in dict.fromkeys(runs["variant"]):
-        row = {"variant": f"`{variant}`"}
-        for task in dict.fromkeys(runs["task"]):
-            part = runs.query("variant == @variant and task == @task").sort_values("seed")
-            row[f"{TITLES[task]}: accuracy of seeds"] = ", ".join(number(one) for one in part["accuracy"])
-            row[f"{TITLES[task]}: mean length (um)"] = number(between(part).mean(), 0)
-        rows.append(row)
-    return markdown(rows)
+
+    def tell(tested: pd.DataFrame) -> dict[str, str]:
+        accuracy, length = ", ".join(map(number, tested["accuracy"])), number(between(tested).mean(), 0)
+        return {": accuracy of seeds": accuracy, ": mean length (um)": length}
+
+    return of_large(large(folder).query("is_test"), tell)
 
 
 # %% What stands where
