@@ -126,9 +126,9 @@ def draw_cortex(config: Config, seed: int) -> Cortex:
 
 
 # %% Where the weights start
-def initial_weights(cortex: Cortex, weights: str, seed: int) -> torch.Tensor:
+def initial_weights(cortex: Cortex, weights: str) -> torch.Tensor:
     """Return the weights of the edges, shape ``(E,)``; the variants of a seed share their draws."""
-    edges, n, rng = cortex.edge_index, cortex.n, derive_seed("weights", seed)
+    edges, n, rng = cortex.edge_index, cortex.n, derive_seed("weights", cortex.seed)
     draws = initializers.log_normal(edges, n, radius=None, rng=rng)
     if weights == "W":  # of both signs, at the edge of what decays by itself
         sign = torch.randint(2, draws.shape, generator=torch.Generator().manual_seed(rng)) * 2 - 1
@@ -152,33 +152,33 @@ def initial_weights(cortex: Cortex, weights: str, seed: int) -> torch.Tensor:
 
 
 # %% What is paid for
-def build_penalty(cortex: Cortex, variant: Variant, strength: float, seed: int) -> torch.nn.Module:
+def build_penalty(cortex: Cortex, variant: Variant, strength: float) -> torch.nn.Module:
     if variant.distance is None:
         return L1Penalty(strength)
     if variant.distance not in ("D*", "D*[shuffled]") or variant.communicability not in (None, "C"):
         raise SystemExit(f"variants must pay for what --help lists, got {str(variant)!r}.")
     pos = cortex.pos
     if variant.distance == "D*[shuffled]":
-        pos = pos[torch.randperm(cortex.n, generator=torch.Generator().manual_seed(derive_seed("places", seed)))]
+        pos = pos[torch.randperm(cortex.n, generator=torch.Generator().manual_seed(derive_seed("places", cortex.seed)))]
     length = edge_length(cortex.edge_index, pos)
     between = length[~cortex.is_self]
     # In units of the mean connection; one of a neuron with itself is as long as the shortest.
     length = torch.where(cortex.is_self, between.min(), length) / between.mean()
     if variant.communicability is None:
         return LengthPenalty(length, strength=strength)
-    rng = derive_seed("probes", seed)
+    rng = derive_seed("probes", cortex.seed)
     return LengthCommunicabilityPenalty(length, strength=strength, method="stochastic", probes=16, rng=rng)
 
 
 # %% One run
-def train(config: Config, cortex: Cortex, task_name: str, variant: Variant, seed: int, strength: float) -> dict:
+def train(config: Config, cortex: Cortex, task_name: str, variant: Variant, strength: float) -> dict:
     """Train one network and return its row."""
-    task = get_task(task_name)
+    task, seed = get_task(task_name), cortex.seed
     rnn = GraphRNN(task.input_size, cortex.edge_index, cortex.n, nonlinearity="relu", pos=cortex.pos)
     rnn.reset_parameters(rng=derive_seed("network", seed))
-    rnn.set_edge_weight(initial_weights(cortex, variant.weights, seed))
+    rnn.set_edge_weight(initial_weights(cortex, variant.weights))
     model = TaskClassifier(rnn, task.num_classes, rng=derive_seed("readout", seed)).to(config.device)
-    penalty = build_penalty(cortex, variant, strength, seed).to(config.device)
+    penalty = build_penalty(cortex, variant, strength).to(config.device)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
     trials_rng = torch.Generator().manual_seed(derive_seed("trials", seed))
     start, diverged = time.perf_counter(), None
@@ -224,10 +224,11 @@ def main(config: Config) -> pd.DataFrame:
     done = {(row["task"], row["variant"], row["seed"], row["protocol"]) for row in rows}
     config.out.parent.mkdir(parents=True, exist_ok=True)
 
-    def run(cortex: Cortex, task: str, variant: Variant, seed: int, strength: float) -> None:
-        key = RunKey(task, variant, seed=seed, connectome="local", protocol=f"corrected,length_strength={strength:g}")
+    def run(cortex: Cortex, task: str, variant: Variant, strength: float) -> None:
+        protocol = f"corrected,length_strength={strength:g}"
+        key = RunKey(task, variant, seed=cortex.seed, connectome="local", protocol=protocol)
         if (key.task, str(key.variant), key.seed, key.protocol) not in done:
-            rows.append(train(config, cortex, task, variant, seed, strength))
+            rows.append(train(config, cortex, task, variant, strength))
             write_text(config.out, pd.DataFrame(rows).to_csv(index=False, float_format="%.6g"))
             print(f"{key}: {rows[-1]['accuracy']:.3f} in {rows[-1]['seconds']:.0f} s", flush=True)
 
@@ -236,11 +237,11 @@ def main(config: Config) -> pd.DataFrame:
         for task in config.tasks:
             for variant in variants:
                 for strength in config.strengths if seed == TUNING_SEED else (best_strength(rows, task, variant),):
-                    run(cortex, task, variant, seed, strength)
+                    run(cortex, task, variant, strength)
     return pd.DataFrame(rows)
 
 
-def best_strength(rows: list[dict], task: str, variant: Variant) -> float:
+def best_strength(rows: list[dict], task: str, variant: Variant | str) -> float:
     """Return the strength of the greatest validation accuracy, of equals the greatest."""
     tried = [row for row in rows if (row["task"], row["variant"], row["seed"]) == (task, str(variant), TUNING_SEED)]
     return max((row["validation_accuracy"], float(row["protocol"].partition("=")[2])) for row in tried)[1]

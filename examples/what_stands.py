@@ -22,6 +22,7 @@ import pandas as pd
 import scipy.stats
 import tyro
 from matplotlib.figure import Figure
+from scale_study import TUNING_SEED, best_strength
 
 from graphcortex.study import (
     CLAIMS,
@@ -326,11 +327,14 @@ def responses(folder: Path) -> str:
         for task in TASKS:
             means = runs.query("variant == @variant and task == @task").groupby("scale")["validation_accuracy"].mean()
             picked = best.loc[(task, variant), "scale"]
-            row[f"{TITLES[task]}: {', '.join(f'{scale:g}' for scale in means.index)}"] = ", ".join(
-                f"**{mean:.3f}**" if scale == picked else f"{mean:.3f}" for scale, mean in means.items()
-            )
+            row[f"{TITLES[task]}: {', '.join(f'{scale:g}' for scale in means.index)}"] = with_chosen(means, picked)
         rows.append(row)
     return markdown(rows)
+
+
+def with_chosen(accuracies: pd.Series, picked: float) -> str:
+    """Write the accuracies of what can be paid, which is their index, with the one that was picked in bold."""
+    return ", ".join(f"**{number(one)}**" if paid == picked else number(one) for paid, one in accuracies.items())
 
 
 def chosen_table(folder: Path) -> pd.DataFrame:
@@ -356,12 +360,9 @@ def corrections(folder: Path) -> str:
     return markdown(rows)
 
 
-# %% 4. Other cortex
+# %% 6. Other cortex
 NEURONS = {"5_3_8": 42, "4_7_2": 88, "5_3_2": 126, "6_6_2": 312, "9_3_2": 632}
 """The fields, from the smallest."""
-CORE = (
-    "W*D*C", "W*[shuffled]D*C", "W*[diagonal]D*C", "W*[no-diagonal]D*C", "WD*C", "WD*[shuffled]C", "WDC", "W",
-)  # fmt: skip
 POOLED = (
     ("W*D*C", "WD*C"), ("W*D*C", "W"), ("W*D*C", "W*[shuffled]D*C"), ("W*[diagonal]D*C", "W*D*C"), ("W*[no-diagonal]D*C", "WD*C"),
     ("WD*C", "WDC"), ("WD*C", "WD*[shuffled]C"),
@@ -371,10 +372,11 @@ POOLED = (
 
 def accuracies_of_fields(folder: Path) -> str:
     """Write the mean accuracy of each variant in each field, with all seeds that there are; runs that diverged are not averaged."""
-    runs = pd.concat([runs_of(folder, "field_*"), runs_of(folder, "corrected_controls")], ignore_index=True)
+    others = runs_of(folder, "field_*")
+    runs = pd.concat([others, runs_of(folder, "corrected_controls")], ignore_index=True)
     means = runs[runs["diverged_epoch"].isna()].groupby(["task", "variant", "connectome"])["accuracy"].mean()
     rows = []
-    for variant in CORE:
+    for variant in [name for name in CONTROL_VARIANTS if name in set(others["variant"])]:
         row = {"variant": f"`{variant}`"}
         for task in TASKS:
             found = means.loc[task, variant].reindex(NEURONS).dropna()
@@ -400,13 +402,13 @@ def pooled(folder: Path) -> str:
     return markdown(rows)
 
 
-# %% 5. A large network
+# %% 7. A large network
 @cache
 def large(folder: Path) -> pd.DataFrame:
     """Return the runs of the large networks, with the strength of each and whether it was one to choose by."""
     runs = runs_of(folder, "scale_*")
-    runs["strength"] = runs["protocol"].str.partition("=")[2].astype(float)
-    return runs.assign(is_test=runs["seed"] != 100)  # scale_study.py chooses on this one
+    strength = runs["protocol"].str.partition("=")[2].astype(float)
+    return runs.assign(strength=strength, is_test=runs["seed"] != TUNING_SEED)
 
 
 def of_large(runs: pd.DataFrame, tell: Callable[[pd.DataFrame], dict[str, str]]) -> str:
@@ -425,13 +427,11 @@ def responses_large(folder: Path) -> str:
     """Write the validation accuracy of each large network at each strength, with the chosen one in bold."""
     runs = large(folder).query("not is_test")
     strengths = ", ".join(f"{one:g}" for one in sorted(runs["strength"].unique()))
+    rows = runs.to_dict("records")
 
     def tell(tried: pd.DataFrame) -> dict[str, str]:
-        values = list(map(number, tried["validation_accuracy"]))
-        if values:
-            best = max(range(len(values)), key=lambda k: (tried["validation_accuracy"].iloc[k], k))
-            values[best] = f"**{values[best]}**"
-        return {f": {strengths}": ", ".join(values)}
+        best = best_strength(rows, *tried[["task", "variant"]].iloc[0])
+        return {f": {strengths}": with_chosen(tried.set_index("strength")["validation_accuracy"], best)}
 
     return of_large(runs, tell)
 

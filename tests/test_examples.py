@@ -440,13 +440,14 @@ def test_the_study_of_a_large_network_goes_on_where_it_was_stopped(tmp_path, cap
 def test_starts_of_a_large_network_are_what_their_names_say(start):
     module = example("scale_study")
     cortex = module.draw_cortex(module.Config(neurons=80, degree=10, recording_s=60.0), seed=0)
-    weight = module.initial_weights(cortex, start, seed=0)
-    star = module.initial_weights(cortex, "W*", seed=0)
+    weight = module.initial_weights(cortex, start)
+    star = module.initial_weights(cortex, "W*")
     W = torch.zeros(80, 80).index_put(tuple(cortex.edge_index), weight)
     radius = torch.linalg.eigvals(W).abs().max().item()
     if start not in ("W", "W*[shuffled]", "W*[diagonal]"):
         assert radius == pytest.approx(0.95, rel=1e-3)
     assert bool((weight < 0).any()) == (start == "W")
+    assert star[cortex.is_self].mean() > 10 * star[~cortex.is_self].mean()  # as in the fields
     if start.startswith("W*") and start != "W*[no-diagonal]":
         assert torch.equal(weight[cortex.is_self], star[cortex.is_self])
     if start == "W*[shuffled]":
@@ -460,6 +461,6 @@ def test_a_large_network_cannot_pay_for_what_is_not_known():
     module = example("scale_study")
     cortex = module.draw_cortex(module.Config(neurons=30, degree=4), seed=0)
     with pytest.raises(SystemExit, match="must pay for what --help lists, got 'WD'"):
-        module.build_penalty(cortex, module.Variant.parse("WD"), 0.1, 0)
+        module.build_penalty(cortex, module.Variant.parse("WD"), 0.1)
     with pytest.raises(SystemExit, match=r"must start from one of .*got 'W!'"):
-        module.initial_weights(cortex, "W!", 0)
+        module.initial_weights(cortex, "W!")

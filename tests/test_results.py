@@ -112,10 +112,9 @@ def test_each_variant_is_run_at_the_scale_that_it_chose(what_stands, tmp_path):
         shutil.copy(PAGE.with_suffix("") / name, tmp_path / name)
     variants = ("W*D*C", "W*[diagonal]D*C", "W", "WD")
     made = {"corrected,penalty_scale=0.0001": (0.9, 0.8, 0.7, 0.6), "corrected": (0.9, 0.7, 0.6, 0.5)}
-    tuning_of(made, variants).to_csv(tmp_path / "tuning.csv", index=False)
-    made_too = tuning_of({"corrected": (0.9,)}, ("W",)).assign(task="perceptual_decision")
-    pd.concat([pd.read_csv(tmp_path / "tuning.csv"), made_too]).to_csv(tmp_path / "tuning.csv", index=False)
-    example("what_stands").chosen_table(tmp_path).to_csv(tmp_path / "chosen.csv", index=False, float_format="%.6g")
+    other = tuning_of({"corrected": (0.9,)}, ("W",)).assign(task="perceptual_decision")
+    pd.concat([tuning_of(made, variants), other]).to_csv(tmp_path / "tuning.csv", index=False)
+    what_stands.chosen_table(tmp_path).to_csv(tmp_path / "chosen.csv", index=False, float_format="%.6g")
     for name in ("corrected", "field_5_3_8", "field_9_3_2_go_nogo"):
         (tmp_path / "results" / name).mkdir(parents=True)
         (tmp_path / "results" / name / "runs.csv").touch()

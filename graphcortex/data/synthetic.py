@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graphcortex._checks import check_count, check_finite, check_number
+from graphcortex._checks import check_count, check_number
 from graphcortex._random import derive_seed, draw_seed
 from graphcortex._typing import RandomSource
 from graphcortex.data import _slab as slab
 from graphcortex.data._named import NamedDataset
 from graphcortex.data._slab import CortexParameters
 from graphcortex.data.connectome import Connectome
+from graphcortex.graphs.simple import check_positions
 from graphcortex.ops.correlation import binned_counts, spike_correlation
 from graphcortex.ops.precision import precision
 from graphcortex.ops.sttc import sttc
@@ -145,7 +146,7 @@ def simulate_spikes(
     activity is not: 12,000 of them take some minutes and 9 GB for half an hour of spikes.
 
     Args:
-        pos: Positions in um, shape ``(N, 3)``, finite.
+        pos: Positions in um, floating point and finite, shape ``(N, 3)``.
         rng: A generator (one draw is taken) or an int seed.
         duration_s: Duration of the recording in s, at least 60.
         parameters: What is drawn from; the defaults follow MICrONS.
@@ -164,14 +165,14 @@ def simulate_spikes(
         >>> len(spikes), 100 < len(spikes[0]) < 1000
         (2, True)
     """
-    if not isinstance(pos, Tensor) or pos.dim() != 2 or pos.size(1) != 3 or len(pos) == 0:
+    if not isinstance(pos, Tensor) or pos.dim() != 2 or len(pos) == 0:
         got = f"shape {tuple(pos.shape)}" if isinstance(pos, Tensor) else type(pos).__name__
         raise ValueError(f"pos must be a tensor of positions in um, shape (N, 3) with N at least 1, got {got}.")
-    check_finite(pos, "pos")
+    places = check_positions(pos, len(pos))
     duration_s, parameters = check_number(duration_s, "duration_s", minimum=60.0), _check_parameters(parameters)
     generator = np.random.default_rng(derive_seed("simulated spikes", draw_seed(rng)))
     preference = slab.draw_preferences(len(pos), generator)
-    trains = slab.draw_spikes(pos.detach().cpu().double().numpy(), preference, duration_s, parameters, generator)
+    trains = slab.draw_spikes(places, preference, duration_s, parameters, generator)
     return [torch.from_numpy(train) for train in trains]
 
 
