@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -60,6 +61,8 @@ def test_each_run_is_there_once_and_can_be_named(path):
     runs = pd.read_csv(path)
     keys = ["connectome", "protocol", "recurrence", "task", "variant", "seed"]
     assert not runs.duplicated(keys).any()
+    if path.stem != "tuning" and not path.stem.startswith("scale_"):  # where nothing is chosen, a run has one scale
+        assert not runs.duplicated([key for key in keys if key != "protocol"]).any()
     for row in runs[keys].itertuples(index=False):
         RunKey(row.task, row.variant, row.recurrence, row.seed, row.connectome, row.protocol)
     assert runs["accuracy"].dropna().between(0, 1).all()
@@ -122,6 +125,7 @@ def test_each_variant_is_run_at_the_scale_that_it_chose(what_stands, tmp_path):
         ["bash", "run.sh", "corrected", "field_5_3_8", "field_9_3_2_go_nogo"],
         cwd=tmp_path, env={**os.environ, "PYTHON": "echo"}, capture_output=True, text=True, check=True,
     ).stdout.splitlines()  # fmt: skip
+    told = [line for line in told if line.startswith("-m graphcortex.cli study")]
     both = "--recurrence free nonnegative --seeds 10"
     assert [line.partition("--field ")[2] for line in told] == [
         f"6_6_2 --tasks go_nogo --protocol corrected,penalty_scale=0.0001 --variants W WD {both}",
@@ -133,6 +137,28 @@ def test_each_variant_is_run_at_the_scale_that_it_chose(what_stands, tmp_path):
         "9_3_2 --tasks go_nogo --protocol corrected,penalty_scale=0.0001 --variants W*[diagonal]D*C W --seeds 5",
         "9_3_2 --tasks go_nogo --protocol corrected,penalty_scale=1 --variants W*D*C --seeds 5",
     ]
+
+
+def test_a_row_that_is_run_again_replaces_its_own_and_no_other(tmp_path):
+    shutil.copy(PAGE.with_suffix("") / "run.sh", tmp_path / "run.sh")
+    table = tmp_path / "only_strength.csv"
+    there = (PAGE.with_suffix("") / table.name).read_text()
+    table.write_text(there)
+    head, first, second, *_ = there.splitlines()
+    runs = tmp_path / "results" / "only_strength" / "runs.csv"
+    runs.parent.mkdir(parents=True)
+    again, other = re.sub(",W,0,[^,]*,", ",W,0,0.25,", first), second.replace(",W,1,", ",W,77,")
+    runs.write_text("\n".join((head, again, other, "")))
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\n[ "$1" = -m ] && echo "$@" || exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    environment = {**os.environ, "PYTHON": str(python), "FIRST_SEED": "3", "SEEDS": "1"}
+    told = subprocess.run(
+        ["bash", "run.sh", "only_strength"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert "--first-seed 3 --field 6_6_2" in told.stdout
+    assert told.stdout.endswith("--seeds 1\n")
+    assert table.read_text() == there.replace(first, again) + other + "\n"
 
 
 def test_large_networks_are_chosen_and_tested_on_seeds_of_their_own(what_stands, tmp_path):

@@ -2,6 +2,7 @@
 # The studies behind docs/results.md, by name, or those of its first part. Each goes on where it was stopped; its runs end up beside this file.
 #
 #   DATA=folder-with-the-fields WORKERS=2 docs/results/run.sh published
+#   FIRST_SEED=3 SEEDS=1 docs/results/run.sh published  # one seed again: git diff shows what differs
 #
 # The numbers of a run do not depend on WORKERS; processors of another make may round them differently.
 set -euo pipefail
@@ -13,20 +14,38 @@ CONTROLS=('W*[diagonal]D*C' 'W[diagonal]D*C' 'W*[shuffled]D*C' 'W*[no-diagonal]D
 CORE=('W*D*C' 'W*[diagonal]D*C' 'W*[shuffled]D*C' 'W*[no-diagonal]D*C' 'WD*C' 'WD*[shuffled]C' WDC W)
 
 study() {  # NAME OPTIONS...
-    "$PYTHON" -m graphcortex.cli study ${DATA:+--data-root "$DATA"} --workers "${WORKERS:-1}" --out "results/$1" "${@:2}"
-    cp "results/$1/runs.csv" "$here/$1.csv"
+    "$PYTHON" -m graphcortex.cli study ${DATA:+--data-root "$DATA"} --workers "${WORKERS:-1}" --out "results/$1" \
+        ${FIRST_SEED:+--first-seed "$FIRST_SEED"} "${@:2}"
+    keep "results/$1/runs.csv" "$here/$1.csv"
+}
+
+keep() {  # RUNS TABLE: in the table, rows of these runs are replaced, new ones are added, and all others stay
+    "$PYTHON" - "$@" << 'END'
+import csv, io, pathlib, sys
+from graphcortex.study.store import write_text
+
+table, rows = pathlib.Path(sys.argv[2]), {}
+for path in [table] * table.is_file() + [sys.argv[1]]:
+    for row in csv.DictReader(open(path, newline="")):
+        rows[tuple(row[name] for name in ("connectome", "protocol", "recurrence", "task", "variant", "seed"))] = row
+text = io.StringIO()
+writer = csv.DictWriter(text, list(row), lineterminator="\n")
+writer.writeheader()
+writer.writerows(rows.values())
+write_text(table, text.getvalue())
+END
 }
 
 published() {  # 660 runs: the study itself
-    study published --field 6_6_2 --protocol published --variants "${PUBLISHED[@]}" --recurrence free nonnegative --seeds 10
+    study published --field 6_6_2 --protocol published --variants "${PUBLISHED[@]}" --recurrence free nonnegative --seeds "${SEEDS:-10}"
 }
 
 data_sets() {  # 60 runs: what another data set changes, one for each seed
-    study data_sets --field 6_6_2 --protocol published+trials --tasks go_nogo perceptual_decision --variants W 'W*D*C*' 'W*DC*' --seeds 10
+    study data_sets --field 6_6_2 --protocol published+trials --tasks go_nogo perceptual_decision --variants W 'W*D*C*' 'W*DC*' --seeds "${SEEDS:-10}"
 }
 
 controls() {  # 210 runs: what carries the gains of W* and D*, under the same protocol
-    study controls --field 6_6_2 --protocol published --variants "${CONTROLS[@]}" --seeds 10
+    study controls --field 6_6_2 --protocol published --variants "${CONTROLS[@]}" --seeds "${SEEDS:-10}"
 }
 
 tuning() {  # 540 runs: how much to pay, on validation trials and on seeds of its own, the same choice for all
@@ -34,16 +53,16 @@ tuning() {  # 540 runs: how much to pay, on validation trials and on seeds of it
         --variants "${PUBLISHED[@]}" "${CONTROLS[@]}" --seeds 2 --first-seed 100
 }
 
-at_chosen() {  # NAME FIELD VARIANT... -- OPTIONS...: each variant of each task at the scale that tuning chose, or of one TASK (chosen.csv, by examples/what_stands.py)
-    local name=$1 field=$2 wanted=' ' task scale chosen variant some
-    shift 2
+at_chosen() {  # NAME FIELD TASKS VARIANT... -- OPTIONS...: each variant at the scale that tuning chose (chosen.csv, by examples/what_stands.py)
+    local name=$1 field=$2 tasks=$3 wanted=' ' task scale chosen variant some
+    shift 3
     while [ "$1" != -- ]; do
         wanted+="$1 "
         shift
     done
     shift
     while IFS=, read -r task scale chosen <&3; do
-        [ "$task" = "${TASK:-$task}" ] || continue
+        [[ $tasks = all || $tasks = "$task" ]] || continue
         some=()
         for variant in $chosen; do
             [[ "$wanted" != *" $variant "* ]] || some+=("$variant")
@@ -54,11 +73,11 @@ at_chosen() {  # NAME FIELD VARIANT... -- OPTIONS...: each variant of each task 
 }
 
 corrected() {  # 660 runs: the study with every correction
-    at_chosen corrected 6_6_2 "${PUBLISHED[@]}" -- --recurrence ${ARMS:-free nonnegative} --seeds "${SEEDS:-10}"
+    at_chosen corrected 6_6_2 all "${PUBLISHED[@]}" -- --recurrence ${ARMS:-free nonnegative} --seeds "${SEEDS:-10}"
 }
 
 corrected_controls() {  # 210 runs: what carries the gains of W* and D*, with every correction
-    at_chosen corrected_controls 6_6_2 "${CONTROLS[@]}" -- --seeds "${SEEDS:-10}"
+    at_chosen corrected_controls 6_6_2 all "${CONTROLS[@]}" -- --seeds "${SEEDS:-10}"
 }
 
 # Each correction alone, on the variants that it touches; the others change what is reported, not the run. 1,590 runs.
@@ -77,7 +96,7 @@ only_test() { alone test "${PUBLISHED[@]}"; }
 
 # The core of it in the other four fields, at the scales that 6_6_2 chose. 480 runs, of which the last 120 take two to three minutes each.
 core() {  # FIELD, or FIELD TASK
-    TASK=${2:-} at_chosen "field_$1${2:+_$2}" "$1" "${CORE[@]}" -- --seeds "${SEEDS:-5}"
+    at_chosen "field_$1${2:+_$2}" "$1" "${2:-all}" "${CORE[@]}" -- --seeds "${SEEDS:-5}"
 }
 field_4_7_2() { core 4_7_2; }
 field_5_3_2() { core 5_3_2; }
