@@ -97,7 +97,8 @@ def spike_correlation(
 
     Args:
         spike_times: Spike times of each neuron in s, ascending, counted from the start of the recording.
-        bin_s: Width of a bin, in s; of spikes read off frames a whole number of these, or their beat correlates all (docs/coactivity.md).
+        bin_s: Width of a bin, in s. Of spikes read off frames it should be a whole number of frames, or their beat
+            correlates all neurons (docs/coactivity.md).
         duration_s: Duration of the recording, in s. If not given, it ends half a bin after the last spike of all
             neurons, the choice of the MICrONS fields released with Shakiba et al. (2026).
         pairs: Pairs of neurons, int64, shape ``(2, P)``; nothing of size ``N * N`` is then made.
