@@ -4,9 +4,9 @@
     python examples/scale_study.py --neurons 300 --degree 20 --steps 5 --seeds 1 --out small.csv
 
 The neurons stand at nucleus positions (``--positions``, see large_sparse_rnn.py), with connections to near ones and to
-themselves, and only these learn. No one has recorded so many neurons with their wiring, so their spikes are simulated as those of
-the package's synthetic cortex, where near neurons and those of like preference fire together more. Names of variants are those
-of a study: ``W*`` starts from correlation and spike time tiling of these spikes, ``D*`` pays for distance.
+themselves, and only these learn. No one has recorded so many neurons together with their wiring, so their spikes are simulated as
+those of the package's synthetic cortex, where near neurons and those of like preference fire together more. Names of variants are
+those of a study: ``W*`` starts from correlation and spike time tiling of these spikes, ``D*`` pays for distance.
 
 How much a variant pays is chosen on validation trials with a seed of its own, the same grid for all; then it is trained with each
 of the seeds. Each run is a row of --out as soon as it is done; started again, the missing ones are computed.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The studies behind docs/results.md, by name, or those of its first part. Each goes on where it was stopped; its runs end up beside this file.
+# The studies behind docs/results.md, by name, or those of its first part (published, controls, data_sets). Each goes on where it was stopped; its runs end up beside this file.
 #
 #   DATA=folder-with-the-fields WORKERS=2 docs/results/run.sh published
 #   FIRST_SEED=3 SEEDS=1 docs/results/run.sh published  # one seed again: git diff shows what differs
@@ -80,7 +80,7 @@ corrected_controls() {  # 210 runs: what carries the gains of W* and D*, with ev
     at_chosen corrected_controls 6_6_2 all "${CONTROLS[@]}" -- --seeds "${SEEDS:-10}"
 }
 
-# Each correction alone, on the variants that it touches; the others change what is reported, not the run. 1,590 runs.
+# Each correction alone, on the variants that it touches; the others change what is reported, not the run. 1,740 runs.
 REAL=('W*D*C' 'WD*C' 'WD*' 'W*D*C*' 'WD*C*' 'W!D*C' 'W!D*C*') GRID=('WDC' 'WD' 'W*DC*')
 COMMUNICABLE=('W*D*C' 'WD*C' WDC 'W!D*C' 'W*D*C*' 'WD*C*' 'W*DC*' 'W!D*C*')
 alone() {  # CORRECTION VARIANT...
@@ -94,7 +94,7 @@ only_strength() { alone strength W; }
 only_trials() { alone trials "${PUBLISHED[@]}"; }
 only_test() { alone test "${PUBLISHED[@]}"; }
 
-# The core of it in the other four fields, at the scales that 6_6_2 chose. 480 runs, of which the last 120 take two to three minutes each.
+# The core of it in the other four fields, at the scales that 6_6_2 chose. 480 runs, of which the last 120 take one to two minutes each.
 core() {  # FIELD, or FIELD TASK
     at_chosen "field_$1${2:+_$2}" "$1" "${2:-all}" "${CORE[@]}" -- --seeds "${SEEDS:-5}"
 }
@@ -105,12 +105,12 @@ field_9_3_2_go_nogo() { core 9_3_2 go_nogo; }
 field_9_3_2_one_choice_inference() { core 9_3_2 one_choice_inference; }
 field_9_3_2_perceptual_decision() { core 9_3_2 perceptual_decision; }
 
-# 12,000 neurons, 48 runs for each task; POSITIONS is a table with x_nm, y_nm, z_nm.
+# 12,000 neurons, 56 runs for each task; POSITIONS is a table with x_nm, y_nm, z_nm.
 scale() {
     "$PYTHON" "$here/../../examples/scale_study.py" ${POSITIONS:+--positions "$POSITIONS"} --tasks "$1" --out "$here/scale_$1.csv"
 }
 scale_go_nogo() { scale go_nogo; }
 scale_perceptual_decision() { scale perceptual_decision; }
 
-[ $# -gt 0 ] || set -- published controls data_sets  # those of the page
+[ $# -gt 0 ] || set -- published controls data_sets
 for name in "$@"; do "$name"; done
