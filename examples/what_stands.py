@@ -139,7 +139,6 @@ def learns(cells: pd.DataFrame) -> pd.Series:
     return (best > floor + 0.02) & (cells["diverged"] < cells["runs"])
 
 
-
 def disagreements(folder: Path) -> str:
     table = agreement(folder)
     rows = [

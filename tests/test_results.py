@@ -181,6 +181,17 @@ def test_large_networks_are_chosen_and_tested_on_seeds_of_their_own(what_stands,
     assert what_stands.lengths_large(tmp_path).splitlines()[-1] == "| `W` | 9 (0.00), 10 (0.10), 36 (0.50) |"
 
 
+def test_a_network_learns_where_it_is_above_the_best_trivial_strategy_here_or_in_the_paper(what_stands):
+    cells = what_stands.agreement(PAGE.with_suffix(""))
+    learning = cells[what_stands.learns(cells)]
+    named = set(learning[["recurrence", "task", "variant"]].itertuples(index=False, name=None))
+    assert ("free", "go_nogo", "W*D*C") in named
+    assert ("free", "one_choice_inference", "WD*") in named  # .70 and .79, where one rule without memory has .625
+    assert ("free", "one_choice_inference", "WD*C") not in named  # .632
+    assert not {(recurrence, variant) for recurrence, _, variant in named} & {("free", "W"), ("nonnegative", "WD*C")}
+    assert (learning.groupby(["recurrence", "task", "variant"]).size() == 5).all()  # all metrics of a network, or none
+
+
 def test_fields_stand_from_the_smallest_and_are_pooled_apart_from_the_one_that_chose(what_stands):
     folder = PAGE.with_suffix("")
     first, *rows = what_stands.accuracies_of_fields(folder).splitlines()
