@@ -398,18 +398,23 @@ POOLED = (
 
 def accuracies_of_fields(folder: Path) -> str:
     """Write the mean accuracy of each variant in each field, with all seeds that there are; runs that diverged are not averaged."""
-    others = runs_of(folder, "field_*")
-    runs = pd.concat([others, runs_of(folder, "corrected_controls")], ignore_index=True)
-    means = runs[runs["diverged_epoch"].isna()].groupby(["task", "variant", "connectome"])["accuracy"].mean()
+    means = in_fields(folder).groupby(["task", "variant", "neurons"])["accuracy"].mean()
     rows = []
-    for variant in [name for name in CONTROL_VARIANTS if name in set(others["variant"])]:
+    for variant in [name for name in CONTROL_VARIANTS if name in means.index.unique("variant")]:
         row = {"variant": f"`{variant}`"}
         for task in TASKS:
-            found = means.loc[task, variant].reindex(NEURONS).dropna()
-            sizes = ", ".join(str(NEURONS[name]) for name in found.index)
-            row[f"{TITLES[task]}: {sizes} neurons"] = ", ".join(number(mean) for mean in found)
+            found = means.loc[task, variant]
+            row[f"{TITLES[task]}: {', '.join(map(str, found.index))} neurons"] = ", ".join(map(number, found))
         rows.append(row)
     return markdown(rows)
+
+
+def in_fields(folder: Path) -> pd.DataFrame:
+    """Return the runs of all fields that did not diverge, with their number of neurons, of the variants that all fields have."""
+    others = runs_of(folder, "field_*")
+    runs = pd.concat([others, runs_of(folder, "corrected_controls")], ignore_index=True)
+    runs = runs[runs["diverged_epoch"].isna() & runs["variant"].isin(others["variant"])]
+    return runs.assign(neurons=runs["connectome"].map(NEURONS))
 
 
 def pooled(folder: Path) -> str:
@@ -549,7 +554,7 @@ DRAWN = {
     "corrected": ALL_PUBLISHED,
     "corrected_controls": CONTROL_VARIANTS,
 }
-RESPONDING = {
+TELLING = {
     "W": ("#D55E00", "-"),
     "WD*": ("#D55E00", "--"),
     "WD*C": ("#D55E00", ":"),
@@ -584,21 +589,31 @@ def draw(folder: Path, images: Path) -> None:
                 axes.tick_params(labelleft=False)  # the same variants in all panels
         save_figure(figure, images / f"results-{name.replace('_', '-')}.png")
     if (folder / "tuning.csv").is_file():
-        draw_responses(tuned(folder), images / "results-tuning.png")
+        paid = tuned(folder).rename(
+            columns={"scale": "scale of the penalty", "validation_accuracy": "validation accuracy"}
+        )
+        draw_lines(paid, "scale of the penalty", "validation accuracy", images / "results-tuning.png")
+    if list(folder.glob("field_*.csv")):
+        sized = in_fields(folder).rename(columns={"accuracy": "test accuracy"})
+        draw_lines(sized, "neurons", "test accuracy", images / "results-fields.png")
 
 
-def draw_responses(runs: pd.DataFrame, path: Path) -> None:
-    """Draw the mean validation accuracy over the scale of the penalty, for the starts and penalties that tell most."""
+def draw_lines(runs: pd.DataFrame, along: str, metric: str, path: Path) -> None:
+    """Draw the mean of a metric over a column, a panel per task, for the starts and penalties that tell most."""
     figure, row = panels(11, 3.2)
+    values = sorted(runs[along].unique())
     for axes, task in zip(row, TASKS, strict=True):
         part = runs[runs["task"] == task]
-        for variant, (colour, dashes) in RESPONDING.items():
-            means = part[part["variant"] == variant].groupby("scale")["validation_accuracy"].mean()
-            axes.plot(means.index, means, color=colour, linestyle=dashes, marker="o", markersize=4, label=variant)
+        for variant, (colour, dashes) in TELLING.items():
+            means = part[part["variant"] == variant].groupby(along)[metric].mean()
+            if len(means):
+                axes.plot(means.index, means, color=colour, linestyle=dashes, marker="o", markersize=4, label=variant)
         for level in levels_of(task).values():
             axes.axhline(level, color="0.5", linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
-        axes.set(xscale="log", xlabel="scale of the penalty", title=TITLES[task])
-    row[0].set_ylabel("validation accuracy")
+        axes.set(xscale="log", xlabel=along, title=TITLES[task])
+        axes.set_xticks(values, labels=[f"{value:g}" for value in values])
+        axes.set_xticks([], minor=True)
+    row[0].set_ylabel(metric)
     figure.legend(*row[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
     save_figure(figure, path)
 
