@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+# Processes of the tests, each with one thread; 0 runs them in one, for a debugger.
+JOBS ?= 2
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-done
@@ -16,6 +18,7 @@ help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
 	@echo
 	@echo "  ARGS=\"...\"      options for the main job or for pytest:  make run ARGS=\"--help\"   make test ARGS=\"--no-cov tests/viz\""
+	@echo "  JOBS=4          processes of the tests (now: $(JOBS))"
 	@echo "  PYTHON=...      the interpreter to set up with, 3.10 to 3.13 (now: $(PYTHON))"
 	@echo "  SCATTER=0       set up without compiling torch-scatter"
 
@@ -31,7 +34,7 @@ run: $(STAMP)  ## set up, then train and analyse the three tasks on the embedded
 	$(BIN)/python -m graphcortex.cli run $(ARGS)
 
 test: $(STAMP)  ## set up, then the whole test suite with coverage
-	$(BIN)/python -m pytest --cov $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov $(ARGS)
 
 lint: $(STAMP)  ## ruff, its formatter, and the contracts between the layers
 	@status=0; \

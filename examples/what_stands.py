@@ -433,6 +433,19 @@ def pooled(folder: Path) -> str:
     return markdown(rows)
 
 
+def cheaper(folder: Path) -> str:
+    """Set the accuracies of the largest field beside those of the same seeds where next to nothing is paid."""
+    runs = pd.concat([runs_of(folder, "field_9_3_2_*"), runs_of(folder, "cheaper_9_3_2")], ignore_index=True)
+    runs["scale"] = [Protocol.parse(name).penalty_scale for name in runs["protocol"]]
+    rows = []
+    for task, variant in runs_of(folder, "cheaper_9_3_2")[["task", "variant"]].drop_duplicates().itertuples(index=False):
+        part = runs.query("task == @task and variant == @variant").sort_values(["scale", "seed"], ascending=[False, True])
+        for scale, of_scale in part.groupby("scale", sort=False):
+            found = ", ".join(map(number, of_scale["accuracy"]))
+            rows.append({"task": TITLES[task], "variant": f"`{variant}`", "scale": f"{scale:g}", "test accuracy of seeds": found})
+    return markdown(rows)
+
+
 # %% 7. A large network
 @cache
 def large(folder: Path) -> pd.DataFrame:
@@ -514,6 +527,7 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "corrections": corrections,
     "accuracies fields": accuracies_of_fields,
     "fields": pooled,
+    "cheaper": cheaper,
     "responses large": responses_large,
     "lengths large": lengths_large,
     "accuracies large": accuracies_large,

@@ -105,6 +105,11 @@ field_9_3_2_go_nogo() { core 9_3_2 go_nogo; }
 field_9_3_2_one_choice_inference() { core 9_3_2 one_choice_inference; }
 field_9_3_2_perceptual_decision() { core 9_3_2 perceptual_decision; }
 
+cheaper_9_3_2() {  # 20 runs: is it what they pay that stops networks of this size?
+    study cheaper_9_3_2 --field 9_3_2 --tasks go_nogo perceptual_decision --protocol corrected,penalty_scale=0.000001 \
+        --variants 'W*D*C' W --seeds "${SEEDS:-5}"
+}
+
 # 12,000 neurons, 56 runs for each task; POSITIONS is a table with x_nm, y_nm, z_nm.
 scale() {
     "$PYTHON" "$here/../../examples/scale_study.py" ${POSITIONS:+--positions "$POSITIONS"} --tasks "$1" --out "$here/scale_$1.csv"
