@@ -438,11 +438,22 @@ def cheaper(folder: Path) -> str:
     runs = pd.concat([runs_of(folder, "field_9_3_2_*"), runs_of(folder, "cheaper_9_3_2")], ignore_index=True)
     runs["scale"] = [Protocol.parse(name).penalty_scale for name in runs["protocol"]]
     rows = []
-    for task, variant in runs_of(folder, "cheaper_9_3_2")[["task", "variant"]].drop_duplicates().itertuples(index=False):
-        part = runs.query("task == @task and variant == @variant").sort_values(["scale", "seed"], ascending=[False, True])
+    for task, variant in (
+        runs_of(folder, "cheaper_9_3_2")[["task", "variant"]].drop_duplicates().itertuples(index=False)
+    ):
+        part = runs.query("task == @task and variant == @variant").sort_values(
+            ["scale", "seed"], ascending=[False, True]
+        )
         for scale, of_scale in part.groupby("scale", sort=False):
             found = ", ".join(map(number, of_scale["accuracy"]))
-            rows.append({"task": TITLES[task], "variant": f"`{variant}`", "scale": f"{scale:g}", "test accuracy of seeds": found})
+            rows.append(
+                {
+                    "task": TITLES[task],
+                    "variant": f"`{variant}`",
+                    "scale": f"{scale:g}",
+                    "test accuracy of seeds": found,
+                }
+            )
     return markdown(rows)
 
 
