@@ -120,14 +120,14 @@ def agreement_counts(folder: Path) -> str:
     learned = (table["metric"] == "accuracy") & learns(table)
     higher, gain = (table.loc[learned, "difference"] > 0).sum(), table.loc[learned, "difference"].mean()
     told = (
-        f"{share(table['agrees'])} cells agree. In {len(table) - len(alive)} of them every run diverged, here as in the paper; "
-        f"of the others, {share(alive['agrees'])}. Of {learned.sum()} accuracies of networks that learn, here or there, "
+        f"{counted(table['agrees'])} cells agree. In {len(table) - len(alive)} of them every run diverged, here as in the paper; "
+        f"of the others, {counted(alive['agrees'])}. Of {learned.sum()} accuracies of networks that learn, here or there, "
         f"{higher} are higher here; the mean difference is {gain:.3f}."
     )
     return f"{markdown(rows)}\n\n{told}"
 
 
-def share(agrees: pd.Series) -> str:
+def counted(agrees: pd.Series) -> str:
     return f"{agrees.sum()} of {len(agrees)} ({agrees.mean():.1%})"
 
 
@@ -135,7 +135,7 @@ def learns(cells: pd.DataFrame) -> pd.Series:
     """Say which cells are of networks whose accuracy, here or in the paper, is above the best trivial strategy by .02."""
     accuracy = cells[["mean", "paper_mean"]].max(axis=1).where(cells["metric"] == "accuracy")
     best = accuracy.groupby([cells[name] for name in ("recurrence", "task", "variant")]).transform("max")
-    floor = cells["task"].map({task: get_task(task).floor for task in TASKS})
+    floor = cells["task"].map(lambda task: get_task(task).floor)
     return (best > floor + 0.02) & (cells["diverged"] < cells["runs"])
 
 
@@ -435,25 +435,22 @@ def pooled(folder: Path) -> str:
 
 def cheaper(folder: Path) -> str:
     """Set the accuracies of the largest field beside those of the same seeds where next to nothing is paid."""
-    runs = pd.concat([runs_of(folder, "field_9_3_2_*"), runs_of(folder, "cheaper_9_3_2")], ignore_index=True)
+    paid_less = runs_of(folder, "cheaper_9_3_2")
+    runs = pd.concat([runs_of(folder, "field_9_3_2_*"), paid_less], ignore_index=True)
     runs["scale"] = [Protocol.parse(name).penalty_scale for name in runs["protocol"]]
-    rows = []
-    for task, variant in (
-        runs_of(folder, "cheaper_9_3_2")[["task", "variant"]].drop_duplicates().itertuples(index=False)
-    ):
-        part = runs.query("task == @task and variant == @variant").sort_values(
-            ["scale", "seed"], ascending=[False, True]
-        )
-        for scale, of_scale in part.groupby("scale", sort=False):
-            found = ", ".join(map(number, of_scale["accuracy"]))
-            rows.append(
-                {
-                    "task": TITLES[task],
-                    "variant": f"`{variant}`",
-                    "scale": f"{scale:g}",
-                    "test accuracy of seeds": found,
-                }
-            )
+    runs = runs.sort_values(["scale", "seed"], ascending=[False, True])
+    found = (
+        paid_less[["task", "variant"]].drop_duplicates().merge(runs).groupby(["task", "variant", "scale"], sort=False)
+    )
+    rows = [
+        {
+            "task": TITLES[task],
+            "variant": f"`{variant}`",
+            "scale": f"{scale:g}",
+            "test accuracy of seeds": ", ".join(map(number, accuracy)),
+        }
+        for (task, variant, scale), accuracy in found["accuracy"]
+    ]
     return markdown(rows)
 
 
@@ -587,7 +584,7 @@ TELLING = {
     "W[diagonal]D*C": ("#009E73", "--"),
     "W*D*C": ("black", "-"),
 }
-"""The starts and penalties that tell most of how much can be paid, with a colour for each start and a line for each penalty."""
+"""The starts and penalties that tell most, with a colour for each start and a line for each penalty."""
 
 
 def panels(width: float, height: float) -> tuple[Figure, np.ndarray]:

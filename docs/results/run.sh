@@ -23,11 +23,12 @@ keep() {  # RUNS TABLE: in the table, rows of these runs are replaced, new ones 
     "$PYTHON" - "$@" << 'END'
 import csv, io, pathlib, sys
 from graphcortex.study.store import write_text
+from graphcortex.study.table import GROUP
 
 table, rows = pathlib.Path(sys.argv[2]), {}
 for path in [table] * table.is_file() + [sys.argv[1]]:
     for row in csv.DictReader(open(path, newline="")):
-        rows[tuple(row[name] for name in ("connectome", "protocol", "recurrence", "task", "variant", "seed"))] = row
+        rows[tuple(row[name] for name in (*GROUP, "seed"))] = row
 text = io.StringIO()
 writer = csv.DictWriter(text, list(row), lineterminator="\n")
 writer.writeheader()
