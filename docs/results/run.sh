@@ -45,6 +45,19 @@ data_sets() {  # 60 runs: what another data set changes, one for each seed
     study data_sets --field 6_6_2 --protocol published+trials --tasks go_nogo perceptual_decision --variants W 'W*D*C*' 'W*DC*' --seeds "${SEEDS:-10}"
 }
 
+# 36 runs: the swings that differ most from the paper's, trained by Keras. It needs tensorflow-cpu, see examples/in_keras.py.
+keras() {
+    by_keras free one_choice_inference 'W*DC*' 'W!D*C*'
+    by_keras free go_nogo WDC 'W*DC*'
+    by_keras free perceptual_decision WDC 'W*D*C*' 'W*DC*' 'W!D*C*'
+    by_keras nonnegative go_nogo 'W!D*C*'
+    by_keras nonnegative perceptual_decision 'W*D*C*' 'W*DC*' 'W!D*C*'
+}
+by_keras() {  # ARM TASK VARIANT...
+    "$PYTHON" "$here/../../examples/in_keras.py" ${DATA:+--data-root "$DATA"} --out "$here/keras.csv" --seeds "${SEEDS:-3}" \
+        --recurrence "$1" --tasks "$2" --variants "${@:3}"
+}
+
 controls() {  # 210 runs: what carries the gains of W* and D*, under the same protocol
     study controls --field 6_6_2 --protocol published --variants "${CONTROLS[@]}" --seeds "${SEEDS:-10}"
 }
