@@ -187,7 +187,7 @@ def main(config: Config) -> pd.DataFrame:
                     if seed == 0:
                         apart = steps_apart(tf, keras, connectome, key)
                         print(f"{key}: {apart:.2g} steps apart without noise", flush=True)
-                        assert apart < 0.05, f"{key}: expected the steps of both to agree, got {apart:.2g} steps apart."
+                        assert apart < 0.01, f"{key}: expected the steps of both to agree, got {apart:.2g} steps apart."
                     rows.append(train(tf, keras, connectome, key))
                     write_text(config.out, pd.DataFrame(rows).to_csv(index=False, float_format="%.6g"))
                     print(f"{key}: {rows[-1]['accuracy']:.3f}", flush=True)

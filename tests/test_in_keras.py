@@ -78,7 +78,7 @@ def faked(in_keras, monkeypatch):
     for name in ("keras", "tensorflow"):
         monkeypatch.setitem(sys.modules, name, SimpleNamespace())
     monkeypatch.setattr(in_keras, "MicronsFields", lambda *_, **__: [connectome(12)])
-    monkeypatch.setattr(in_keras, "steps_apart", lambda *_: 0.01)
+    monkeypatch.setattr(in_keras, "steps_apart", lambda *_: 0.001)
     monkeypatch.setattr(in_keras, "train", train)
     return in_keras, trained
 

@@ -202,3 +202,51 @@ def test_fields_stand_from_the_smallest_and_are_pooled_apart_from_the_one_that_c
     assert rows[-1].startswith(f"| `W` | {small:.3f}, ")
     assert f", {chose:.3f}" in rows[-1]
     assert "6_6_2" not in set(what_stands.runs_of(folder, "field_*")["connectome"])
+
+
+@pytest.fixture
+def twins(tmp_path):
+    """Return a folder where Keras and other data sets gave the very runs of the published study."""
+    runs = pd.read_csv(PAGE.with_suffix("") / "published.csv")
+    for name in ("published", "thresholds"):
+        shutil.copy(PAGE.with_suffix("") / f"{name}.csv", tmp_path)
+    picked = runs.query("recurrence == 'free' and task == 'go_nogo' and variant in ['W', 'W*DC*']")
+    picked.assign(protocol="published+trials").to_csv(tmp_path / "only_trials.csv", index=False)
+    picked.query("seed < 3").to_csv(tmp_path / "keras.csv", index=False)
+    return tmp_path
+
+
+def test_keras_agrees_with_the_runs_that_are_its_own(what_stands, twins):
+    cells = what_stands.differing(twins).query("task == 'go_nogo' and variant == 'W*DC*' and recurrence == 'free'")
+    assert set(cells["metric"]) == {"modularity", "small_worldness", "assortativity"}
+    assert (cells["keras_p_ours"] > 0.05).all()
+    assert (cells.set_index("metric")["keras_p_paper"] < 0.05)["small_worldness"]
+    told = what_stands.causes(twins).splitlines()[3]
+    assert told.endswith(" 1 of 3 | 3 of 3 | 0 of 3 | 2 of 3 |")
+
+
+def test_a_mean_on_another_data_set_is_less_certain_where_data_sets_differ(what_stands, twins):
+    def ends() -> pd.Series:
+        found = what_stands.other_data_sets.__wrapped__(twins).set_index(what_stands.CELL)
+        return found.loc[("free", "go_nogo", "W", "accuracy")]
+
+    alike = ends()
+    what_stands.runs_of.cache_clear()
+    runs = pd.read_csv(twins / "only_trials.csv")
+    mean = runs.query("variant == 'W'")["accuracy"].mean()
+    # Where data sets add nothing, one set of twenty runs is as good as another: a t interval of a difference of means.
+    spread = runs.query("variant == 'W'")["accuracy"].std() * (1 / 20 + 1 / 10) ** 0.5 * 2.262
+    assert alike["other_high"] - mean == pytest.approx(spread, rel=1e-3)
+    assert mean - alike["other_low"] == pytest.approx(spread, rel=1e-3)
+    runs["accuracy"] = mean + 5 * (runs["accuracy"] - mean)
+    runs.to_csv(twins / "only_trials.csv", index=False)
+    apart = ends()
+    assert apart["other_high"] - apart["other_low"] > 10 * spread
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [(0.5, "[0.400, 0.600]"), (0.6, "[0.400, 0.600]"), (0.61, "**[0.400, 0.600]**")]
+)
+def test_an_interval_that_misses_is_bold(what_stands, value, told):
+    assert what_stands.within(value, 0.4, 0.6) == told
+    assert what_stands.within(value, float("nan"), float("nan")) == ""

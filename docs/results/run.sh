@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The studies behind docs/results.md, by name, or those of its first part (published, controls, data_sets). Each goes on where it was stopped; its runs end up beside this file.
+# The studies behind docs/results.md, by name, or those of its first part (published, controls). Each goes on where it was stopped; its runs end up beside this file.
 #
 #   DATA=folder-with-the-fields WORKERS=2 docs/results/run.sh published
 #   FIRST_SEED=3 SEEDS=1 docs/results/run.sh published  # one seed again: git diff shows what differs
@@ -39,10 +39,6 @@ END
 
 published() {  # 660 runs: the study itself
     study published --field 6_6_2 --protocol published --variants "${PUBLISHED[@]}" --recurrence free nonnegative --seeds "${SEEDS:-10}"
-}
-
-data_sets() {  # 60 runs: what another data set changes, one for each seed
-    study data_sets --field 6_6_2 --protocol published+trials --tasks go_nogo perceptual_decision --variants W 'W*D*C*' 'W*DC*' --seeds "${SEEDS:-10}"
 }
 
 # 36 runs: the swings that differ most from the paper's, trained by Keras. It needs tensorflow-cpu, see examples/in_keras.py.
@@ -105,7 +101,7 @@ only_scale() { alone scale "${REAL[@]}" "${GRID[@]}"; }
 only_self_connections() { alone self_connections "${REAL[@]}" "${GRID[@]}"; }
 only_communicability_anatomy() { alone communicability+anatomy "${COMMUNICABLE[@]}"; }
 only_strength() { alone strength W; }
-only_trials() { alone trials "${PUBLISHED[@]}"; }
+only_trials() { alone trials "${PUBLISHED[@]}"; }  # a data set for each seed: what the one data set decides
 only_test() { alone test "${PUBLISHED[@]}"; }
 
 # The core of it in the other four fields, at the scales that 6_6_2 chose. 480 runs, of which the last 120 take one to two minutes each.
@@ -131,5 +127,5 @@ scale() {
 scale_go_nogo() { scale go_nogo; }
 scale_perceptual_decision() { scale perceptual_decision; }
 
-[ $# -gt 0 ] || set -- published controls data_sets
+[ $# -gt 0 ] || set -- published controls
 for name in "$@"; do "$name"; done
