@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import replace
 from types import SimpleNamespace
@@ -10,15 +11,18 @@ import pandas as pd
 import pytest
 import torch
 
-from graphcortex.study import RunKey, Variant
+from graphcortex.kernels import complete_edge_index
+from graphcortex.study import METRICS, RunKey, Variant, edge_lengths
 from graphcortex.study.wiring import anatomical_communicability
 from tests.study._small import connectome
 from tests.test_examples import example
 
 
 @pytest.fixture
-def in_keras():
-    return example("in_keras")
+def in_keras(monkeypatch):
+    module = example("in_keras")
+    monkeypatch.setitem(module.GRIDS, 12, (2, 3, 2))
+    return module
 
 
 def keras():
@@ -37,12 +41,48 @@ def test_both_take_the_same_steps(in_keras, variant, recurrence):
     assert in_keras.steps_apart(tf, known, connectome(12), key) < 1e-3
 
 
-def test_another_price_is_seen_in_the_steps(in_keras, monkeypatch):
+@pytest.mark.parametrize(
+    ("variant", "changed"),
+    [
+        ("W", {"l1_strength": 1e-4}),
+        ("WDC", {"length_strength": 0.6}),
+        ("W*DC*", {"emd_strength": 0.0}),
+        ("W*D*C*", {"emd_strength": 1.0}),
+    ],
+)
+def test_another_price_is_seen_in_the_steps(in_keras, monkeypatch, variant, changed):
     tf, known = keras()
-    other = replace(in_keras.PROTOCOL, l1_strength=1e-3)
-    paid = in_keras.penalty
-    monkeypatch.setattr(in_keras, "penalty", lambda *of: lambda weight: other.l1_strength * paid(*of)(weight))
-    assert in_keras.steps_apart(tf, known, connectome(12), RunKey("go_nogo", "W")) > 0.05
+    other, paid = replace(in_keras.PROTOCOL, **changed), in_keras.penalty
+    monkeypatch.setattr(in_keras, "penalty", lambda *of: paid(*of, protocol=other))
+    assert in_keras.steps_apart(tf, known, connectome(12), RunKey("go_nogo", variant)) > 0.01
+
+
+def test_another_gradient_of_communicability_is_seen_in_the_steps(in_keras, monkeypatch):
+    tf, known = keras()
+    found = in_keras.communicability
+    monkeypatch.setattr(in_keras, "communicability", lambda *of: tf.stop_gradient(found(*of)))
+    assert in_keras.steps_apart(tf, known, connectome(12), RunKey("go_nogo", "W*DC*")) > 0.01
+
+
+@pytest.mark.parametrize("distance", ["D", "D*"])
+def test_the_lengths_are_those_of_the_study(in_keras, distance):
+    graph, variant = connectome(12), Variant.parse(f"W{distance}")
+    edges = complete_edge_index(12)
+    ours = edge_lengths(graph, variant, in_keras.PROTOCOL, edges, seed=0).view(12, 12)
+    torch.testing.assert_close(torch.from_numpy(in_keras.lengths(graph, variant)), ours)
+
+
+def test_a_run_has_noise_and_a_row(in_keras, monkeypatch):
+    tf, known = keras()
+    monkeypatch.setattr(in_keras, "PROTOCOL", replace(in_keras.PROTOCOL, epochs=2, num_train=256))
+    key = RunKey("go_nogo", "W*DC*", "nonnegative", 1, "6_6_2")
+    row = in_keras.train(tf, known, connectome(12), key)
+    assert list(row)[:7] == ["connectome", "protocol", "recurrence", "task", "variant", "seed", "accuracy"]
+    assert set(METRICS) < set(row)
+    assert math.isnan(row["diverged_epoch"])
+    assert 0 <= row["accuracy"] <= 1
+    monkeypatch.setattr(in_keras, "PROTOCOL", replace(in_keras.PROTOCOL, input_noise=0.5))
+    assert in_keras.train(tf, known, connectome(12), key)["entropy"] != row["entropy"]
 
 
 def test_the_anatomy_is_that_of_the_study(in_keras):

@@ -41,7 +41,7 @@ published() {  # 660 runs: the study itself
     study published --field 6_6_2 --protocol published --variants "${PUBLISHED[@]}" --recurrence free nonnegative --seeds "${SEEDS:-10}"
 }
 
-# 36 runs: the swings that differ most from the paper's, trained by Keras. It needs tensorflow-cpu, see examples/in_keras.py.
+# 36 runs: swings that differ from the paper's, trained by Keras. It needs tensorflow-cpu, see examples/in_keras.py.
 keras() {
     by_keras free one_choice_inference 'W*DC*' 'W!D*C*'
     by_keras free go_nogo WDC 'W*DC*'
