@@ -24,6 +24,7 @@ import tyro
 from matplotlib.figure import Figure
 from scale_study import TUNING_SEED, best_strength
 
+from graphcortex.data import MicronsFields
 from graphcortex.study import (
     CLAIMS,
     CONTROLS,
@@ -31,7 +32,9 @@ from graphcortex.study import (
     ClaimsTable,
     Protocol,
     RunKey,
+    Variant,
     evaluate_claims,
+    initial_weights,
     load_results,
     summarize,
 )
@@ -53,6 +56,8 @@ class Config:
     """Write nothing, and fail where the page or a table is not what the runs say."""
     figures: bool = False
     """Draw the figures too."""
+    field: Path | None = None
+    """Folder with the field 6_6_2: makes starts.csv of it first."""
     weights: Path | None = None
     """Results folder of the published study with its learned weights: makes thresholds.csv of them first."""
 
@@ -93,6 +98,7 @@ CONTROL_VARIANTS = (
 )  # fmt: skip
 ALL_PUBLISHED = tuple(map(str, PUBLISHED_VARIANTS))
 STEP = Protocol.published().learning_rate
+GRAPH_METRICS = ("modularity", "small_worldness", "assortativity")
 ARMS = {"free": "free", "nonnegative": "non-negative", "both": "both"}
 TITLES = {"one_choice_inference": "one choice", "go_nogo": "Go/NoGo", "perceptual_decision": "perceptual"}
 
@@ -100,7 +106,18 @@ TITLES = {"one_choice_inference": "one choice", "go_nogo": "Go/NoGo", "perceptua
 # %% 1. Does the reproduction agree with the paper?
 @cache
 def agreement(folder: Path) -> pd.DataFrame:
-    """Return every cell with the paper's, as the library compares them."""
+    """Return every cell with the paper's, as the library compares them, of all seeds that there are."""
+    return summarize(reproduced(folder), compare_with_paper=True)
+
+
+def reproduced(folder: Path) -> pd.DataFrame:
+    """Return the runs of the published study, those of further seeds with them."""
+    return pd.concat([runs_of(folder, name) for name in ("published", "more_seeds")], ignore_index=True)
+
+
+@cache
+def of_first_seeds(folder: Path) -> pd.DataFrame:
+    """Return every cell with the paper's, of the seeds that all variants and the other studies have."""
     return summarize(runs_of(folder, "published"), compare_with_paper=True)
 
 
@@ -187,9 +204,9 @@ def other_data_sets(folder: Path) -> pd.DataFrame:
 
     Entropies of networks that learned nothing are of two kinds, 0 and 5, and have no such interval.
     """
-    cells, rows = agreement(folder).set_index(CELL), []
+    cells, rows = of_first_seeds(folder).set_index(CELL), []
     for (task, variant), part in runs_of(folder, "only_trials").groupby(["task", "variant"], sort=False):
-        for metric in ("accuracy", "modularity", "small_worldness", "assortativity"):
+        for metric in ("accuracy", *GRAPH_METRICS):
             values, cell = part[metric], cells.loc[("free", task, variant, metric)]
             # These runs differ in their data set and their seed and vary by both; those on one data set vary by their seed.
             between = max(0.0, values.var() - cell["sd"] ** 2)
@@ -205,7 +222,7 @@ def other_data_sets(folder: Path) -> pd.DataFrame:
 def by_keras(folder: Path) -> pd.DataFrame:
     """Return the means of the runs that Keras trained, and the tests of whether they are the paper's, and ours."""
     found = summarize(runs_of(folder, "keras"), compare_with_paper=True).set_index(CELL)
-    ours = agreement(folder).set_index(CELL).loc[found.index]
+    ours = of_first_seeds(folder).set_index(CELL).loc[found.index]  # whose starts Keras has
     of_both = [one[name] for one in (found, ours) for name in ("mean", "sd", "runs")]
     of_ours = scipy.stats.ttest_ind_from_stats(*of_both, equal_var=False).pvalue
     means = {"keras_mean": found["mean"], "keras_sd": found["sd"]}
@@ -213,7 +230,7 @@ def by_keras(folder: Path) -> pd.DataFrame:
 
 
 def diverged(folder: Path) -> str:
-    runs = runs_of(folder, "published")
+    runs = reproduced(folder)
     rows = []
     for variant in ALL_PUBLISHED:
         row = {"variant": f"`{variant}`"}
@@ -236,10 +253,49 @@ def write_thresholds(results: Path, folder: Path) -> None:
     write_text(folder / "thresholds.csv", pd.DataFrame(rows).to_csv(index=False, float_format="%.4g"))
 
 
+def write_starts(root: Path, folder: Path) -> None:
+    """Write how large the initial weights of W* are in each draw, of a neuron with itself and with others."""
+    connectome, rows = MicronsFields(root, names=["6_6_2"])[0], []
+    n = connectome.num_neurons
+    for seed in range(100):
+        weight = initial_weights(connectome, Variant.parse("W*D*C"), Protocol.published(), seed=seed).view(n, n)
+        own = float(weight.diagonal().mean())
+        rows.append({"seed": seed, "self_connection": own, "other": (float(weight.mean()) * n - own) / (n - 1)})
+    write_text(folder / "starts.csv", pd.DataFrame(rows).to_csv(index=False, float_format="%.4g"))
+
+
+def starts(folder: Path) -> str:
+    """Tell how the draws of W* vary in size, and how far that decides the graphs of what starts from them."""
+    drawn = pd.read_csv(folder / "starts.csv").set_index("seed")["self_connection"]
+    some = {"seeds 0 to 9": drawn[:10], "seeds 10 to 19": drawn[10:20], f"{len(drawn)} seeds": drawn}
+    sizes = [
+        {"draws of `W*`": name, "mean self-connection, mean ± sd": f"{part.mean():.3f} ± {part.std():.3f}"}
+        for name, part in some.items()
+    ]
+    runs, rows = reproduced(folder).query("recurrence == 'free'"), []
+    for variant in ("W*D*C*", "W*DC*", "W!D*C*"):
+        for task in TASKS:
+            part = runs.query("variant == @variant and task == @task").set_index("seed")
+            row = {"variant": f"`{variant}`", "task": TITLES[task]}
+            for metric in GRAPH_METRICS:
+                found = scipy.stats.pearsonr(drawn[part.index], part[metric])
+                r = number(found.statistic, 2)
+                row[metric.replace("_", "-")] = f"**{r}**" if found.pvalue < 0.05 else r
+            rows.append(row)
+    runs = runs[runs["variant"].str.contains(r"^W[*!]") & (runs["task"] != "one_choice_inference")]
+    failed = runs["accuracy"] < runs["task"].map(lambda task: get_task(task).floor) + 0.02
+    early = runs["seed"] < 10
+    told = (
+        f"On Go/NoGo and the perceptual decision, {of_all(failed[early])} networks that start from `W*` or `W!` learn nothing with "
+        f"seeds 0 to 9, and {of_all(failed[~early])} with seeds 10 to 19."
+    )
+    return f"{markdown(sizes)}\n\n{markdown(rows)}\n\n{told}"
+
+
 def swings(folder: Path) -> str:
     """Set the threshold beside a step of the optimiser, and count the graph metrics that disagree with the paper's."""
     runs, cells = pd.read_csv(folder / "thresholds.csv"), agreement(folder)
-    cells = cells[cells["metric"].isin(["modularity", "small_worldness", "assortativity"])]
+    cells = cells[cells["metric"].isin(GRAPH_METRICS)]
     rows, counts = [], {True: [0, 0], False: [0, 0]}
     for variant in ALL_PUBLISHED:
         row = {"variant": f"`{variant}`"}
@@ -572,6 +628,7 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "data sets": data_sets,
     "swings": swings,
     "diverged": diverged,
+    "starts": starts,
     "accuracies published": lambda folder: accuracies(folder, "published"),
     "claims published": lambda folder: verdicts(findings(folder, "published", False)),
     "accuracies controls": lambda folder: accuracies(folder, "controls", CONTROL_VARIANTS),
@@ -694,6 +751,8 @@ def draw_lines(runs: pd.DataFrame, along: str, metric: str, path: Path) -> None:
 def main(config: Config) -> list[str]:
     """Return the files that differ from what the runs say, after writing them unless they are only checked."""
     folder = config.page.with_suffix("")
+    if config.field is not None:
+        write_starts(config.field, folder)
     if config.weights is not None:
         write_thresholds(config.weights, folder)
     wanted = {config.page: fill(config.page.read_text(), folder)}

@@ -20,7 +20,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "results.md"
 STUDIES = sorted(
     path
     for path in PAGE.with_suffix("").glob("*.csv")
-    if path.stem not in ("agreement", "chosen", "findings", "thresholds")
+    if path.stem not in ("agreement", "chosen", "findings", "starts", "thresholds")
 )
 
 
@@ -208,7 +208,7 @@ def test_fields_stand_from_the_smallest_and_are_pooled_apart_from_the_one_that_c
 def twins(tmp_path):
     """Return a folder where Keras and other data sets gave the very runs of the published study."""
     runs = pd.read_csv(PAGE.with_suffix("") / "published.csv")
-    for name in ("published", "thresholds"):
+    for name in ("published", "more_seeds", "thresholds"):
         shutil.copy(PAGE.with_suffix("") / f"{name}.csv", tmp_path)
     picked = runs.query("recurrence == 'free' and task == 'go_nogo' and variant in ['W', 'W*DC*']")
     picked.assign(protocol="published+trials").to_csv(tmp_path / "only_trials.csv", index=False)
@@ -241,7 +241,7 @@ def test_a_mean_on_another_data_set_is_less_certain_where_data_sets_differ(what_
     runs = pd.read_csv(twins / "only_trials.csv")
     mean = runs.query("variant == 'W'")["accuracy"].mean()
     # Where data sets add nothing, the paper's mean is apart by its error and by ours.
-    paper = what_stands.agreement(twins).set_index(what_stands.CELL).loc[("free", "go_nogo", "W", "accuracy")]
+    paper = what_stands.of_first_seeds(twins).set_index(what_stands.CELL).loc[("free", "go_nogo", "W", "accuracy")]
     theirs = (paper["paper_high"] - paper["paper_low"]) / 2 / 2.093
     spread = (theirs**2 + runs.query("variant == 'W'")["accuracy"].var() / 10) ** 0.5 * 2.262
     assert alike["other_high"] - mean == pytest.approx(spread, rel=1e-3)
@@ -258,3 +258,24 @@ def test_a_mean_on_another_data_set_is_less_certain_where_data_sets_differ(what_
 def test_an_interval_that_misses_is_bold(what_stands, value, told):
     assert what_stands.within(value, 0.4, 0.6) == told
     assert what_stands.within(value, float("nan"), float("nan")) == ""
+
+
+def test_the_size_of_a_start_is_set_beside_the_graph_that_came_of_it(what_stands, tmp_path):
+    folder = PAGE.with_suffix("")
+    drawn = pd.read_csv(folder / "starts.csv")
+    # A matrix of one radius has the larger self-connections, the fewer of them stand out.
+    assert drawn["self_connection"].between(0.1, 0.95).all()
+    assert (drawn["other"] < drawn["self_connection"] / 50).all()
+    for name in ("published", "more_seeds", "starts"):
+        shutil.copy(folder / f"{name}.csv", tmp_path)
+    runs = pd.read_csv(tmp_path / "published.csv")
+    sizes = drawn.set_index("seed")["self_connection"]
+    runs["modularity"], runs["assortativity"] = runs["seed"].map(sizes), -runs["seed"].map(sizes)
+    runs.to_csv(tmp_path / "published.csv", index=False)
+    pd.read_csv(tmp_path / "more_seeds.csv").iloc[:0].to_csv(tmp_path / "more_seeds.csv", index=False)
+    told = what_stands.starts(tmp_path).splitlines()
+    assert told[2].startswith(f"| seeds 0 to 9 | {sizes[:10].mean():.3f} ± ")
+    assert told[-3].startswith("| `W!D*C*` | perceptual | **1.00** | ")
+    assert told[-3].endswith(" | **-1.00** |")
+    failed = runs.query("recurrence == 'free' and task != 'one_choice_inference' and accuracy < 0.52")
+    assert f", {failed['variant'].str.match('W[*!]').sum()} of 100 networks that start from" in told[-1]

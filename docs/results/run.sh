@@ -41,6 +41,11 @@ published() {  # 660 runs: the study itself
     study published --field 6_6_2 --protocol published --variants "${PUBLISHED[@]}" --recurrence free nonnegative --seeds "${SEEDS:-10}"
 }
 
+more_seeds() {  # 150 runs: seeds 10 to 19 of what starts from W*, whose draws vary in size more than ten of them show
+    FIRST_SEED=${FIRST_SEED:-10} study more_seeds --field 6_6_2 --protocol published --variants 'W*D*C' 'W*D*C*' 'W*DC*' 'W!D*C' 'W!D*C*' \
+        --seeds "${SEEDS:-10}"
+}
+
 # 36 runs: swings that differ from the paper's, trained by Keras. It needs tensorflow-cpu, see examples/in_keras.py.
 keras() {
     by_keras free one_choice_inference 'W*DC*' 'W!D*C*'
