@@ -38,7 +38,7 @@ from graphcortex.study import (
     load_results,
     summarize,
 )
-from graphcortex.study.agreement import REPORTED_RUNS
+from graphcortex.study.agreement import reported_error
 from graphcortex.study.run import draw_trials
 from graphcortex.study.statistics import mean_difference_paired, mean_interval, pool_connectomes
 from graphcortex.study.store import write_text
@@ -98,6 +98,8 @@ CONTROL_VARIANTS = (
 )  # fmt: skip
 ALL_PUBLISHED = tuple(map(str, PUBLISHED_VARIANTS))
 STEP = Protocol.published().learning_rate
+LEARNED = 0.02
+"""What a network that learned is above the best trivial strategy, at least."""
 GRAPH_METRICS = ("modularity", "small_worldness", "assortativity")
 ARMS = {"free": "free", "nonnegative": "non-negative", "both": "both"}
 TITLES = {"one_choice_inference": "one choice", "go_nogo": "Go/NoGo", "perceptual_decision": "perceptual"}
@@ -157,7 +159,7 @@ def learns(cells: pd.DataFrame) -> pd.Series:
     accuracy = cells[["mean", "paper_mean"]].max(axis=1).where(cells["metric"] == "accuracy")
     best = accuracy.groupby([cells[name] for name in ("recurrence", "task", "variant")]).transform("max")
     floor = cells["task"].map(lambda task: get_task(task).floor)
-    return (best > floor + 0.02) & (cells["diverged"] < cells["runs"])
+    return (best > floor + LEARNED) & (cells["diverged"] < cells["runs"])
 
 
 CELL = ["recurrence", "task", "variant", "metric"]
@@ -205,13 +207,13 @@ def other_data_sets(folder: Path) -> pd.DataFrame:
     Entropies of networks that learned nothing are of two kinds, 0 and 5, and have no such interval.
     """
     cells, rows = of_first_seeds(folder).set_index(CELL), []
+    cells["paper_error"] = reported_error(cells)
     for (task, variant), part in runs_of(folder, "only_trials").groupby(["task", "variant"], sort=False):
         for metric in ("accuracy", *GRAPH_METRICS):
             values, cell = part[metric], cells.loc[("free", task, variant, metric)]
             # These runs differ in their data set and their seed and vary by both; those on one data set vary by their seed.
             between = max(0.0, values.var() - cell["sd"] ** 2)
-            theirs = (cell["paper_high"] - cell["paper_low"]) / 2 / scipy.stats.t.ppf(0.975, REPORTED_RUNS - 1)
-            variance = between + np.nan_to_num(theirs) ** 2 + values.var() / len(values)
+            variance = between + cell["paper_error"] ** 2 + values.var() / len(values)
             half = math.sqrt(variance) * scipy.stats.t.ppf(0.975, len(values) - 1)
             ends = {"other_low": values.mean() - half, "other_high": values.mean() + half}
             rows.append(dict(zip(CELL, ("free", task, variant, metric), strict=True)) | ends)
@@ -283,7 +285,7 @@ def starts(folder: Path) -> str:
                 row[metric.replace("_", "-")] = f"**{r}**" if found.pvalue < 0.05 else r
             rows.append(row)
     runs = runs[runs["variant"].str.contains(r"^W[*!]") & (runs["task"] != "one_choice_inference")]
-    failed = runs["accuracy"] < runs["task"].map(lambda task: get_task(task).floor) + 0.02
+    failed = runs["accuracy"] < runs["task"].map(lambda task: get_task(task).floor) + LEARNED
     early = runs["seed"] < 10
     told = (
         f"On Go/NoGo and the perceptual decision, {of_all(failed[early])} networks that start from `W*` or `W!` learn nothing with "

@@ -279,3 +279,10 @@ def test_the_size_of_a_start_is_set_beside_the_graph_that_came_of_it(what_stands
     assert told[-3].endswith(" | **-1.00** |")
     failed = runs.query("recurrence == 'free' and task != 'one_choice_inference' and accuracy < 0.52")
     assert f", {failed['variant'].str.match('W[*!]').sum()} of 100 networks that start from" in told[-1]
+
+
+@pytest.mark.real_data
+def test_the_sizes_of_starts_are_those_of_the_field(what_stands, microns_root, tmp_path):
+    what_stands.write_starts(microns_root, tmp_path)
+    made, kept = (pd.read_csv(folder / "starts.csv") for folder in (tmp_path, PAGE.with_suffix("")))
+    pd.testing.assert_frame_equal(made, kept, rtol=2e-3)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The studies behind docs/results.md, by name, or those of its first part (published, controls). Each goes on where it was stopped; its runs end up beside this file.
+# The studies behind docs/results.md, by name, or those of its first part (published, more_seeds, controls). Each goes on where it was stopped; its runs end up beside this file.
 #
 #   DATA=folder-with-the-fields WORKERS=2 docs/results/run.sh published
 #   FIRST_SEED=3 SEEDS=1 docs/results/run.sh published  # one seed again: git diff shows what differs
@@ -132,5 +132,5 @@ scale() {
 scale_go_nogo() { scale go_nogo; }
 scale_perceptual_decision() { scale perceptual_decision; }
 
-[ $# -gt 0 ] || set -- published controls
+[ $# -gt 0 ] || set -- published more_seeds controls
 for name in "$@"; do "$name"; done

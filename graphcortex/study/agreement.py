@@ -61,8 +61,7 @@ def compare_means(
     check_number(alpha, "alpha", above=0, maximum=0.5)
     check_number(power, "power", minimum=0.5, maximum=1)
     n = table["runs"].to_numpy(float)
-    half = ((table["paper_high"] - table["paper_low"]) / 2).fillna(0.0).to_numpy(float)
-    theirs = (half / scipy.stats.t.ppf(0.975, reported_runs - 1)) ** 2  # squared standard error of the reported mean
+    theirs = reported_error(table, reported_runs=reported_runs).to_numpy(float) ** 2
     with np.errstate(divide="ignore", invalid="ignore"):
         own = table["sd"].to_numpy(float) ** 2 / n
         own = np.where(n == 1, theirs * reported_runs, own)
@@ -92,6 +91,20 @@ def compare_means(
         },
         index=table.index,
     )
+
+
+def reported_error(table: pd.DataFrame, *, reported_runs: int = REPORTED_RUNS) -> pd.Series:
+    """Return the standard error of each reported mean, from its t interval.
+
+    Args:
+        table: A row per mean, with ``paper_low`` and ``paper_high``.
+        reported_runs: Runs behind each reported number.
+
+    Returns:
+        The errors, with the index of the table, in the unit of the means; 0 where no interval was reported, as of equal values.
+    """
+    half = ((table["paper_high"] - table["paper_low"]) / 2).fillna(0.0)
+    return half / scipy.stats.t.ppf(0.975, reported_runs - 1)
 
 
 def _of_shares(row, reported_runs: int) -> float:
