@@ -42,10 +42,27 @@ def _argsort(values: torch.Tensor) -> torch.Tensor:
 
     The gradient goes to places, and a network with few connections has many pairs of communicability 0.
     """
-    # On a CPU NumPy takes a third of the time of torch.
-    if values.device.type == "cpu":
-        return torch.from_numpy(np.argsort(values.numpy(), kind="stable"))
-    return torch.argsort(values, stable=True)
+    if values.device.type != "cpu":
+        return torch.argsort(values, stable=True)
+    if values.dtype is torch.float32 and not bool(values.isnan().any()):
+        return torch.from_numpy(_argsort_by_key(values.numpy()))
+    # NumPy takes a third of the time of torch.
+    return torch.from_numpy(np.argsort(values.numpy(), kind="stable"))
+
+
+def _argsort_by_key(values: np.ndarray) -> np.ndarray:
+    """Sort numbers of 32 bits, none of them NaN, as integers of 64: their order above, their place below.
+
+    No two integers are equal, so that a sort that is not stable serves, and NumPy has one for wide registers: it takes a fifth of
+    the time.
+    """
+    bits = (values + np.float32(0)).view(np.uint32)  # -0 is equal to 0 from here on
+    # Of positive numbers the bits are in order, of negative ones in the reverse.
+    flipped = (bits.view(np.int32) >> 31).view(np.uint32) | np.uint32(1 << 31)
+    key = (bits ^ flipped).astype(np.uint64) << np.uint64(32)
+    key |= np.arange(len(key), dtype=np.uint64)
+    key.sort()
+    return (key & np.uint64(2**32 - 1)).view(np.int64)
 
 
 class _SortedDistance(torch.autograd.Function):

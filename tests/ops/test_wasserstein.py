@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from graphcortex.ops import quantile_function, quantiles_at, wasserstein_1d
+from graphcortex.ops.wasserstein import _argsort
 
 numbers = st.lists(st.integers(-8, 8).map(lambda eighths: eighths / 8), min_size=1, max_size=12)
 
@@ -70,6 +73,21 @@ def test_of_equal_numbers_the_first_is_compared_with_the_least(size, device):
     wasserstein_1d(values, reference).backward()
     expected = -reference / size
     assert torch.equal(values.grad, expected)
+
+
+SIGNED = [0.0, -0.0, 1.0, -1.0, 1e-45, -1e-45, 3.4e38, -3.4e38, math.inf, -math.inf, math.nan, -math.nan]
+
+
+@given(
+    drawn=st.lists(st.sampled_from(SIGNED), min_size=1, max_size=20),
+    dtype=st.sampled_from([torch.float32, torch.float64]),
+)
+def test_order_is_that_of_a_stable_sort(drawn, dtype):
+    """Zeros of both signs are equal, and what is not a number comes last, whatever its sign."""
+    numbers = [place for place, number in enumerate(drawn) if not math.isnan(number)]
+    others = [place for place, number in enumerate(drawn) if math.isnan(number)]
+    order = sorted(numbers, key=drawn.__getitem__) + others
+    assert _argsort(torch.tensor(drawn, dtype=dtype)).tolist() == order
 
 
 def test_no_gradient_reaches_the_reference_and_the_inputs_stay():
