@@ -78,6 +78,8 @@ def test_of_equal_numbers_the_first_is_compared_with_the_least(size, device):
 SIGNED = [0.0, -0.0, 1.0, -1.0, 1e-45, -1e-45, 3.4e38, -3.4e38, math.inf, -math.inf, math.nan, -math.nan]
 
 
+@example(drawn=[0.0, -0.0], dtype=torch.float32)
+@example(drawn=[math.nan, -math.nan, 1.0, -1.0], dtype=torch.float32)
 @given(
     drawn=st.lists(st.sampled_from(SIGNED), min_size=1, max_size=20),
     dtype=st.sampled_from([torch.float32, torch.float64]),
