@@ -28,6 +28,7 @@ from graphcortex.data import MicronsFields
 from graphcortex.study import (
     CLAIMS,
     CONTROLS,
+    METRICS,
     PUBLISHED_VARIANTS,
     ClaimsTable,
     Protocol,
@@ -204,20 +205,26 @@ def differing(folder: Path) -> pd.DataFrame:
 def other_data_sets(folder: Path) -> pd.DataFrame:
     """Return where some 95 % of the means lie that are as certain as the paper's, on a data set of their own.
 
-    Entropies of networks that learned nothing are of two kinds, 0 and 5, and have no such interval.
+    Entropies of networks that learned nothing are of two kinds, 0 and 5: where ten runs are all of one, their interval is too
+    narrow.
     """
     cells, rows = of_first_seeds(folder).set_index(CELL), []
     cells["paper_error"] = reported_error(cells)
-    for (task, variant), part in runs_of(folder, "only_trials").groupby(["task", "variant"], sort=False):
-        for metric in ("accuracy", *GRAPH_METRICS):
-            values, cell = part[metric], cells.loc[("free", task, variant, metric)]
+    for names, part in runs_of(folder, "only_trials").groupby(CELL[:3], sort=False):
+        for metric in METRICS:
+            values, cell = part[metric], cells.loc[(*names, metric)]
             # These runs differ in their data set and their seed and vary by both; those on one data set vary by their seed.
             between = max(0.0, values.var() - cell["sd"] ** 2)
             variance = between + cell["paper_error"] ** 2 + values.var() / len(values)
             half = math.sqrt(variance) * scipy.stats.t.ppf(0.975, len(values) - 1)
             ends = {"other_low": values.mean() - half, "other_high": values.mean() + half}
-            rows.append(dict(zip(CELL, ("free", task, variant, metric), strict=True)) | ends)
+            rows.append(dict(zip(CELL, (*names, metric), strict=True)) | ends)
     return pd.DataFrame(rows)
+
+
+def reached(cells: pd.DataFrame) -> pd.Series:
+    """Say in which cells another data set has the paper's mean within reach; False where none was tried."""
+    return cells["paper_mean"].between(cells["other_low"], cells["other_high"])
 
 
 @cache
@@ -336,13 +343,12 @@ def causes(folder: Path) -> str:
         some = cells[picked]
         found = some.groupby("variant", sort=False).size()
         tried, trained = some.dropna(subset="other_low"), some.dropna(subset="keras_mean")
-        reached = tried["paper_mean"].between(tried["other_low"], tried["other_high"])
         rows.append(
             {
                 "what differs": name,
                 "cells": str(len(some)),
                 "of which variants": ", ".join(f"`{variant}` {count}" for variant, count in found.items()),
-                "within reach of another data set": of_all(reached),
+                "within reach of another data set": of_all(reached(tried)),
                 **told_by_keras(trained),
             }
         )
@@ -388,7 +394,19 @@ def data_sets(folder: Path) -> str:
                 "of its diverged networks": number(diverged["paper_mean"]),
             }
         )
-    return markdown(rows)
+    return f"{markdown(rows)}\n\n{told_by_data_sets(folder)}"
+
+
+def told_by_data_sets(folder: Path) -> str:
+    """Count the cells that agree, or would on another data set."""
+    cells = agreement(folder).merge(other_data_sets(folder), "left", CELL)
+    tried, agrees, near = cells["other_low"].notna(), cells["agrees"], reached(cells)
+    alive = cells["diverged"] < cells["runs"]
+    return (
+        f"Another data set has the paper's mean within reach in {of_all(near[tried])} cells, {of_all(near[tried & agrees])} that "
+        f"agree and {of_all(near[tried & ~agrees])} that differ. Cells that agree, or would on another data set, are "
+        f"{counted(agrees | near)}; of those in which not all runs diverged, {counted((agrees | near)[alive])}."
+    )
 
 
 # %% 2. and 3. Claims and controls
@@ -481,11 +499,10 @@ def chosen_table(folder: Path) -> pd.DataFrame:
 # %% What one correction changes
 def corrections(folder: Path) -> str:
     """Write what each correction alone does to the accuracy of each variant that it touches, paired by seed."""
-    before = (
-        runs_of(folder, "published").query("recurrence == 'free'").set_index(["task", "variant", "seed"])["accuracy"]
-    )
+    before, alone = (runs_of(folder, name).query("recurrence == 'free'") for name in ("published", "only_*"))
+    before = before.set_index(["task", "variant", "seed"])["accuracy"]
     rows = []
-    for (protocol, variant), part in runs_of(folder, "only_*").groupby(["protocol", "variant"], sort=False):
+    for (protocol, variant), part in alone.groupby(["protocol", "variant"], sort=False):
         row = {"correction": f"`{protocol.removeprefix('published+')}`", "variant": f"`{variant}`"}
         for task in TASKS:
             after = part.query("task == @task").set_index(["task", "variant", "seed"])["accuracy"]

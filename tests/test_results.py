@@ -252,6 +252,34 @@ def test_a_mean_on_another_data_set_is_less_certain_where_data_sets_differ(what_
     assert apart["other_high"] - apart["other_low"] > 10 * spread
 
 
+def test_what_another_data_set_reaches_is_counted_beside_what_agrees(what_stands, twins):
+    cells = what_stands.agreement(twins).set_index(what_stands.CELL)
+    runs = pd.read_csv(twins / "only_trials.csv").query("variant == 'W'")
+    # Of W all cells are where the paper has them, however far apart its runs are; of W*DC*, which stays, two differ.
+    for metric in what_stands.METRICS:
+        value = cells.loc[("free", "go_nogo", "W", metric), "paper_mean"]
+        runs[metric] = [value - 0.1, value + 0.1] * 5
+    others = pd.read_csv(twins / "only_trials.csv").query("variant != 'W'")
+    pd.concat([runs, others]).to_csv(twins / "only_trials.csv", index=False)
+    agree, alive = cells["agrees"].sum(), cells["diverged"] < cells["runs"]
+    told = example("what_stands").told_by_data_sets(twins)
+    assert told.startswith(
+        "Another data set has the paper's mean within reach in 8 of 10 cells, 7 of 7 that agree and 1 of 3 that "
+    )
+    assert f"are {agree + 1} of 330 (" in told
+    assert f", {cells['agrees'][alive].sum() + 1} of {alive.sum()} (" in told
+
+
+def test_what_a_correction_adds_is_told_of_the_free_arm(what_stands, twins):
+    before = what_stands.corrections(twins)
+    runs = pd.read_csv(twins / "only_trials.csv")
+    pd.concat([runs, runs.assign(recurrence="nonnegative", accuracy=0.9)]).to_csv(
+        twins / "only_trials.csv", index=False
+    )
+    assert before.splitlines()[2].startswith("| `trials` | `W` |  | 0.000 [")
+    assert example("what_stands").corrections(twins) == before
+
+
 @pytest.mark.parametrize(
     ("value", "told"), [(0.5, "[0.400, 0.600]"), (0.6, "[0.400, 0.600]"), (0.61, "**[0.400, 0.600]**")]
 )
