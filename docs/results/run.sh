@@ -10,6 +10,7 @@ set -f  # a variant's name may hold *
 here=$(cd "$(dirname "$0")" && pwd)
 PYTHON=${PYTHON:-python}
 PUBLISHED=('W*D*C' 'WD*C' WDC 'WD*' WD W 'W*D*C*' 'WD*C*' 'W*DC*' 'W!D*C' 'W!D*C*')
+FUNCTIONAL=('W*D*C' 'W*D*C*' 'W*DC*' 'W!D*C' 'W!D*C*')  # those of W* and W!, which diverge in no arm
 CONTROLS=('W*[diagonal]D*C' 'W[diagonal]D*C' 'W*[shuffled]D*C' 'W*[no-diagonal]D*C' 'W[positive]D*C' 'WD*[shuffled]C' 'W*D*[shuffled]C')
 CORE=('W*D*C' 'W*[diagonal]D*C' 'W*[shuffled]D*C' 'W*[no-diagonal]D*C' 'WD*C' 'WD*[shuffled]C' WDC W)
 
@@ -42,8 +43,7 @@ published() {  # 660 runs: the study itself
 }
 
 more_seeds() {  # 150 runs: seeds 10 to 19 of what starts from W*, whose draws vary in size more than ten of them show
-    FIRST_SEED=${FIRST_SEED:-10} study more_seeds --field 6_6_2 --protocol published --variants 'W*D*C' 'W*D*C*' 'W*DC*' 'W!D*C' 'W!D*C*' \
-        --seeds "${SEEDS:-10}"
+    FIRST_SEED=${FIRST_SEED:-10} study more_seeds --field 6_6_2 --protocol published --variants "${FUNCTIONAL[@]}" --seeds "${SEEDS:-10}"
 }
 
 # 36 runs: swings that differ from the paper's, trained by Keras. It needs tensorflow-cpu, see examples/in_keras.py.
@@ -108,7 +108,7 @@ only_communicability_anatomy() { alone communicability+anatomy "${COMMUNICABLE[@
 only_strength() { alone strength W; }
 only_trials() {  # a data set for each seed, in both arms where networks do not diverge: what the one data set decides
     alone trials "${PUBLISHED[@]}"
-    alone trials 'W*D*C' 'W*D*C*' 'W*DC*' 'W!D*C' 'W!D*C*' --recurrence nonnegative
+    alone trials "${FUNCTIONAL[@]}" --recurrence nonnegative
 }
 only_test() { alone test "${PUBLISHED[@]}"; }
 
