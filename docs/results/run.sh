@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The studies behind docs/results.md, by name, or those of its first part (published, more_seeds, controls). Each goes on where it was stopped; its runs end up beside this file.
+# The studies behind docs/results.md, by name, or those of its first part (published, controls). Each goes on where it was stopped; its runs end up beside this file.
 #
 #   DATA=folder-with-the-fields WORKERS=2 docs/results/run.sh published
 #   FIRST_SEED=3 SEEDS=1 docs/results/run.sh published  # one seed again: git diff shows what differs
@@ -38,12 +38,8 @@ write_text(table, text.getvalue())
 END
 }
 
-published() {  # 660 runs: the study itself
-    study published --field 6_6_2 --protocol published --variants "${PUBLISHED[@]}" --recurrence free nonnegative --seeds "${SEEDS:-10}"
-}
-
-more_seeds() {  # 150 runs: seeds 10 to 19 of what starts from W*, whose draws vary in size more than ten of them show
-    FIRST_SEED=${FIRST_SEED:-10} study more_seeds --field 6_6_2 --protocol published --variants "${FUNCTIONAL[@]}" --seeds "${SEEDS:-10}"
+published() {  # 1,320 runs: the study itself, with the paper's number of seeds
+    study published --field 6_6_2 --protocol published --variants "${PUBLISHED[@]}" --recurrence free nonnegative --seeds "${SEEDS:-20}"
 }
 
 # 36 runs: swings that differ from the paper's, trained by Keras. It needs tensorflow-cpu, see examples/in_keras.py.
@@ -59,8 +55,8 @@ by_keras() {  # ARM TASK VARIANT...
         --recurrence "$1" --tasks "$2" --variants "${@:3}"
 }
 
-controls() {  # 210 runs: what carries the gains of W* and D*, under the same protocol
-    study controls --field 6_6_2 --protocol published --variants "${CONTROLS[@]}" --seeds "${SEEDS:-10}"
+controls() {  # 420 runs: what carries the gains of W* and D*, under the same protocol
+    study controls --field 6_6_2 --protocol published --variants "${CONTROLS[@]}" --seeds "${SEEDS:-20}"
 }
 
 tuning() {  # 540 runs: how much to pay, on validation trials and on seeds of its own, the same choice for all
@@ -135,5 +131,5 @@ scale() {
 scale_go_nogo() { scale go_nogo; }
 scale_perceptual_decision() { scale perceptual_decision; }
 
-[ $# -gt 0 ] || set -- published more_seeds controls
+[ $# -gt 0 ] || set -- published controls
 for name in "$@"; do "$name"; done
