@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -13,6 +14,11 @@ hypothesis.settings.register_profile("graphcortex", deadline=None, max_examples=
 hypothesis.settings.load_profile("graphcortex")
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure():
+    """Let Ctrl-C be heard: a shell has what it starts in the background ignore it, and so does what the tests start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser):
