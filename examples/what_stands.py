@@ -100,7 +100,7 @@ CONTROL_VARIANTS = (
 ALL_PUBLISHED = tuple(map(str, PUBLISHED_VARIANTS))
 STEP = Protocol.published().learning_rate
 FIRST_SEEDS = 10
-"""How many seeds the studies have that are compared with the published one seed by seed; that one has more."""
+"""How many seeds the corrections alone have, other data sets among them; the published study and its controls have more."""
 LEARNED = 0.02
 """What a network that learned is above the best trivial strategy, at least."""
 GRAPH_METRICS = ("modularity", "small_worldness", "assortativity")
@@ -117,7 +117,7 @@ def agreement(folder: Path) -> pd.DataFrame:
 
 @cache
 def of_first_seeds(folder: Path) -> pd.DataFrame:
-    """Return every cell with the paper's, of the seeds that the corrections alone and Keras have."""
+    """Return every cell with the paper's, of the seeds that the corrections alone have, and of whose starts Keras has some."""
     return summarize(runs_of(folder, "published").query("seed < @FIRST_SEEDS"), compare_with_paper=True)
 
 
