@@ -9,6 +9,7 @@ numbers, and findings.csv, all comparisons behind the claims. With ``--check`` i
 """
 
 # %% What to read
+import itertools
 import math
 import re
 import sys
@@ -101,6 +102,8 @@ ALL_PUBLISHED = tuple(map(str, PUBLISHED_VARIANTS))
 STEP = Protocol.published().learning_rate
 FIRST_SEEDS = 10
 """How many seeds the corrections alone have, other data sets among them; the published study and its controls have more."""
+HALVES = {"seeds 0 to 9": range(FIRST_SEEDS), "seeds 10 to 19": range(FIRST_SEEDS, 2 * FIRST_SEEDS)}
+"""The seeds of the published study."""
 LEARNED = 0.02
 """What a network that learned is above the best trivial strategy, at least."""
 GRAPH_METRICS = ("modularity", "small_worldness", "assortativity")
@@ -156,8 +159,12 @@ def learns(cells: pd.DataFrame) -> pd.Series:
     """Say which cells are of networks whose accuracy, here or in the paper, is above the best trivial strategy by .02."""
     accuracy = cells[["mean", "paper_mean"]].max(axis=1).where(cells["metric"] == "accuracy")
     best = accuracy.groupby([cells[name] for name in ("recurrence", "task", "variant")]).transform("max")
-    floor = cells["task"].map(lambda task: get_task(task).floor)
-    return (best > floor + LEARNED) & (cells["diverged"] < cells["runs"])
+    return (best > least_learned(cells)) & (cells["diverged"] < cells["runs"])
+
+
+def least_learned(table: pd.DataFrame) -> pd.Series:
+    """Return the accuracy that a network of the task has which learned, at least."""
+    return table["task"].map(lambda task: get_task(task).floor) + LEARNED
 
 
 CELL = ["recurrence", "task", "variant", "metric"]
@@ -275,7 +282,7 @@ def write_starts(root: Path, folder: Path) -> None:
 def starts(folder: Path) -> str:
     """Tell how the draws of W* vary in size, and how far that decides the graphs of what starts from them."""
     drawn = pd.read_csv(folder / "starts.csv").set_index("seed")["self_connection"]
-    some = {"seeds 0 to 9": drawn[:10], "seeds 10 to 19": drawn[10:20], f"{len(drawn)} seeds": drawn}
+    some = {name: drawn[seeds] for name, seeds in HALVES.items()} | {f"{len(drawn)} seeds": drawn}
     sizes = [
         {"draws of `W*`": name, "mean self-connection, mean ± sd": f"{part.mean():.3f} ± {part.std():.3f}"}
         for name, part in some.items()
@@ -295,18 +302,16 @@ def starts(folder: Path) -> str:
 
 def failures(folder: Path) -> list[dict[str, str]]:
     """Count the networks that start from functional relations and learn nothing of two tasks, and the seeds that they have."""
-    runs, rows = runs_of(folder, "published").query("task != 'one_choice_inference'"), []
-    failed = runs["accuracy"] < runs["task"].map(lambda task: get_task(task).floor) + LEARNED
-    parts = {"seeds 0 to 9": runs["seed"] < FIRST_SEEDS, "seeds 10 to 19": runs["seed"] >= FIRST_SEEDS}
-    for start in ("W*", "W!"):
-        for arm in ("free", "nonnegative"):
-            row = {"networks that learn nothing of Go/NoGo or the perceptual decision": f"`{start}`, {ARMS[arm]}"}
-            of_start = runs["variant"].str.startswith(start) & (runs["recurrence"] == arm)
-            for name, part in parts.items():
-                lost = failed[of_start & part]
-                seeds = sorted(set(runs.loc[lost.index[lost], "seed"]))
-                row[name] = of_all(lost) + (f" (seed {', '.join(map(str, seeds))})" if seeds else "")
-            rows.append(row)
+    runs = runs_of(folder, "published").query("task != 'one_choice_inference'")
+    runs, rows = runs.assign(failed=runs["accuracy"] < least_learned(runs)), []
+    for start, arm in itertools.product(("W*", "W!"), ("free", "nonnegative")):
+        of_start = runs.query("variant.str.startswith(@start) and recurrence == @arm")
+        row = {"networks that learn nothing of Go/NoGo or the perceptual decision": f"`{start}`, {ARMS[arm]}"}
+        for name, seeds in HALVES.items():
+            part = of_start[of_start["seed"].isin(seeds)]
+            lost = sorted(set(part.loc[part["failed"], "seed"]))
+            row[name] = of_all(part["failed"]) + (f" (seed {', '.join(map(str, lost))})" if lost else "")
+        rows.append(row)
     return rows
 
 
