@@ -4,7 +4,7 @@
     python examples/microns_from_cave.py --server https://global.daf-apis.com --version 1300 --root cave
     python examples/microns_from_cave.py
 
-Needs caveclient (``pip install 'graphcortex[cave]'``) and, for the service itself, an account; see docs/cave.md.
+Needs caveclient (``pip install 'graphcortex-rnn[cave]'``) and, for the service itself, an account; see docs/cave.md.
 Without --server a service on this machine is asked, which holds the real wiring of ``minnie65-functional-graph`` in the folder that
 $GRAPHCORTEX_DATA names (or ``../shared/data``), or else a small made-up cortex; its rows are limited, so that answers are cut off.
 """

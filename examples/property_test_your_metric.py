@@ -4,7 +4,7 @@
     python -m pytest examples/property_test_your_metric.py
 
 Writes two metrics of a connectome, holds them to the laws that such metrics obey, and then makes three mistakes that are easily
-made, to see each of them caught. Needs the extra test (pip install 'graphcortex[test]').
+made, to see each of them caught. Needs the extra test (pip install 'graphcortex-rnn[test]').
 """
 
 # %% Two metrics: how much of the wiring is answered, and how much wire a synapse takes

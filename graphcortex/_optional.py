@@ -6,9 +6,22 @@ import importlib
 import importlib.util
 from types import ModuleType
 
+DISTRIBUTION = "graphcortex-rnn"
+"""The name on the package index. The name ``graphcortex`` belongs to another project there."""
+
 
 class MissingDependencyError(ImportError):
     """A package of an optional extra is needed and is not installed."""
+
+
+def install_command(extra: str) -> str:
+    """Return the command that installs an extra.
+
+    Example:
+        >>> install_command("study")
+        "pip install 'graphcortex-rnn[study]'"
+    """
+    return f"pip install '{DISTRIBUTION}[{extra}]'"
 
 
 def require(module: str, extra: str, purpose: str) -> ModuleType:
@@ -28,7 +41,7 @@ def require(module: str, extra: str, purpose: str) -> ModuleType:
         if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
             raise
         raise MissingDependencyError(
-            f"{purpose} needs {module.split('.')[0]}, which is not installed: pip install 'graphcortex[{extra}]'."
+            f"{purpose} needs {module.split('.')[0]}, which is not installed: {install_command(extra)}."
         ) from None
 
 

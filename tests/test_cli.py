@@ -434,7 +434,7 @@ def test_an_example_exits_with_2(capsys, tmp_path):
 
 def test_without_its_extra_the_command_line_says_what_to_install(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "tyro", None)
-    assert "pip install 'graphcortex[study]'" in told(capsys, cli.main(["info"]))
+    assert "pip install 'graphcortex-rnn[study]'" in told(capsys, cli.main(["info"]))
 
 
 def test_a_message_of_several_lines_is_told_on_one(monkeypatch, capsys):

@@ -44,7 +44,9 @@ def test_the_code_of_a_page_runs_and_prints_what_is_shown(page, tmp_path, monkey
         if name.startswith("test_"):
             settings(max_examples=10)(test)()
     if left_out:
-        pytest.skip(f"{left_out} blocks of {page} need NeuroGym, and did not run: pip install 'graphcortex[neurogym]'")
+        pytest.skip(
+            f"{left_out} blocks of {page} need NeuroGym, and did not run: pip install 'graphcortex-rnn[neurogym]'"
+        )
 
 
 @pytest.mark.parametrize("page", ["README.md", *LINKED])

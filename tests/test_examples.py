@@ -360,7 +360,7 @@ CAVE_MISSING = importlib.util.find_spec("caveclient") is None
 
 def from_cave(*options: str, **environment: str) -> subprocess.CompletedProcess:
     if CAVE_MISSING:
-        pytest.skip("caveclient is not installed: pip install 'graphcortex[cave]'")
+        pytest.skip("caveclient is not installed: pip install 'graphcortex-rnn[cave]'")
     inherited = {name: value for name, value in os.environ.items() if name != "GRAPHCORTEX_DATA"}
     return subprocess.run(
         [sys.executable, str(EXAMPLES / "microns_from_cave.py"), *options],

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("caveclient", reason="caveclient is not installed: pip install 'graphcortex[cave]'")
+pytest.importorskip("caveclient", reason="caveclient is not installed: pip install 'graphcortex-rnn[cave]'")
 
 CACHES = ("CAVE", "downloads", "random graphs", "tables", "npz", "graphml", "pt")
 ALONE = ("tables",)  # a folder of tables that is there is not written again

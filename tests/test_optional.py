@@ -14,7 +14,7 @@ def test_an_installed_module_is_returned_also_by_dotted_name():
 @pytest.mark.parametrize("module", ["no_such_package", "no_such_package.part"])
 def test_a_missing_package_names_its_extra(module):
     with pytest.raises(
-        MissingDependencyError, match=r"^Drawing needs no_such_package, .*pip install 'graphcortex\[draw\]'\.$"
+        MissingDependencyError, match=r"^Drawing needs no_such_package, .*pip install 'graphcortex-rnn\[draw\]'\.$"
     ):
         require(module, "draw", "Drawing")
     assert issubclass(MissingDependencyError, ImportError)

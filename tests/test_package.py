@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import configparser
 import importlib.metadata
+import re
 import subprocess
 import sys
 import textwrap
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import graphcortex
+from graphcortex._optional import DISTRIBUTION, install_command
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -98,7 +101,7 @@ def test_a_missing_extra_is_named_where_it_is_needed():
             print(error)
         """
     )
-    assert "needs matplotlib, which is not installed: pip install 'graphcortex[study]'" in said
+    assert "needs matplotlib, which is not installed: pip install 'graphcortex-rnn[study]'" in said
 
 
 def test_laws_are_checked_without_hypothesis_and_drawing_graphs_asks_for_it():
@@ -116,7 +119,37 @@ def test_laws_are_checked_without_hypothesis_and_drawing_graphs_asks_for_it():
             print(error)
         """
     )
-    assert "needs hypothesis, which is not installed: pip install 'graphcortex[test]'" in said
+    assert "needs hypothesis, which is not installed: pip install 'graphcortex-rnn[test]'" in said
+
+
+def test_every_text_names_the_distribution_and_an_extra_that_it_has():
+    """The name ``graphcortex`` on the package index is another project: who is told to install that gets the wrong package."""
+    config = configparser.ConfigParser(interpolation=None)
+    config.read(ROOT / "setup.cfg")
+    assert config["metadata"]["name"] == DISTRIBUTION
+    extras = set(config["options.extras_require"])
+    sources = [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("*.cfg"),
+        *(ROOT / "scripts").glob("*"),
+        *(ROOT / "requirements").glob("*"),
+    ]
+    for folder in ("graphcortex", "docs", "examples", "benchmarks", "tests"):
+        sources += [
+            path for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".md", ".html", ".sh", ".txt")
+        ]
+    named = []
+    for path in sources:
+        for line in path.read_text("utf-8").splitlines():
+            # Only code may write `graphcortex[`, and only as a pattern of what it looks for.
+            wrong = re.search(r"\bgraphcortex\[[a-z]|pip install[^`]*\bgraphcortex\b(?!-rnn)(?!/)", line)
+            assert wrong is None or path == Path(__file__), (
+                f"{path.name}: must name {DISTRIBUTION}, got {line.strip()!r}"
+            )
+            named += re.findall(r"\bgraphcortex-rnn\[([a-z,]+)\]", line)
+    assert {extra for names in named for extra in names.split(",")} <= {*extras, "draw"}
+    assert all(install_command(extra) == f"pip install 'graphcortex-rnn[{extra}]'" for extra in extras)
+    assert {"study", "cave", "test", "neurogym"} <= set(named)  # it does read the texts
 
 
 def test_every_public_name_of_testing_is_there():
@@ -141,7 +174,7 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def test_version_is_the_installed_one():
-    assert importlib.metadata.version("graphcortex") == graphcortex.__version__
+    assert importlib.metadata.version(DISTRIBUTION) == graphcortex.__version__
 
 
 def test_rooms_keep_to_their_layers():

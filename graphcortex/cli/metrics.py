@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from graphcortex._atomic import write_text
 from graphcortex._checks import check_count
 from graphcortex.cli._told import rows, tell_failures, to_json
 from graphcortex.metrics import Nulls
 from graphcortex.study import StudyConfig, StudyResults, run_study
-from graphcortex.study.store import write_text
 
 
 @dataclass(frozen=True)

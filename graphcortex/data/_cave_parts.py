@@ -7,8 +7,6 @@ import functools
 import hashlib
 import io
 import json
-import os
-import secrets
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
+from graphcortex._atomic import UNFINISHED, write_bytes
 
 KINDS = {"whole": pa.int64(), "number": pa.float64(), "text": pa.string(), "flag": pa.bool_()}
 """What a column may hold. Whole numbers are never floats on their way: ids have more digits than a float."""
@@ -141,7 +141,7 @@ class Parts:
         plain = {"use_dictionary": False, "write_statistics": False}
         marked = table.combine_chunks().replace_schema_metadata({_DIGEST: _digest(table)})
         pq.write_table(marked, buffer, compression="zstd", write_page_checksum=True, **plain)
-        self._store(self._path(query, "parquet"), buffer.getbuffer())
+        write_bytes(self._path(query, "parquet"), buffer.getbuffer())
         return table
 
     def is_split(self, query: Query) -> bool:
@@ -150,7 +150,7 @@ class Parts:
 
     def split(self, query: Query) -> None:
         """Remember that the answer is too long for the server."""
-        self._store(self._path(query, "split"), b"")
+        write_bytes(self._path(query, "split"), b"")
 
     def read_facts(self) -> dict | None:
         """Return what was noted of the version, or None."""
@@ -166,32 +166,14 @@ class Parts:
         """Note plain facts of the version."""
         facts = {"format": _FORMAT, **facts}
         facts["sha256"] = _digest_of_facts(facts)
-        self._store(self._folder / "version.json", json.dumps(facts, indent=2, sort_keys=True).encode())
+        write_bytes(self._folder / "version.json", json.dumps(facts, indent=2, sort_keys=True).encode())
 
     def sweep(self) -> None:
         """Remove what killed processes left half written, once no living one can still be at it."""
-        for path in self._folder.glob(".*.part"):
+        for path in self._folder.glob(f".*{UNFINISHED}"):
             with contextlib.suppress(OSError):  # another process may sweep too
                 if time.time() - path.stat().st_mtime > _STALE_S:
                     path.unlink()
 
     def _path(self, query: Query, ending: str) -> Path:
         return self._folder / f"{query.table}-{query.key}.{ending}"
-
-    def _store(self, path: Path, content) -> None:
-        os.makedirs(self._folder, exist_ok=True)
-        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-        file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        try:
-            try:
-                content = memoryview(content)
-                while len(content):
-                    content = content[os.write(file, content) :]
-                os.fsync(file)
-            finally:
-                os.close(file)
-            os.replace(part, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(part)
-            raise

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
+from graphcortex._atomic import replacing
 from graphcortex.data._digest import digest_of
 from graphcortex.data._validate import ConnectomeError
 from graphcortex.data.schema import STORES, fields_of, suggestion
@@ -27,7 +26,7 @@ _VERSION = 2
 
 @contextmanager
 def whole(path: str | os.PathLike) -> Iterator[Path]:
-    """Give a name beside ``path`` to write a file or folder under; it becomes ``path`` when the block ends without an error.
+    """Give a name beside ``path`` to write a file or folder under, as ``replacing`` does, in a folder that is there.
 
     Raises:
         ConnectomeError: If the folder of ``path`` is not there, or another process wrote a folder of that name meanwhile.
@@ -35,21 +34,10 @@ def whole(path: str | os.PathLike) -> Iterator[Path]:
     path = Path(path)
     if not path.parent.is_dir():
         raise ConnectomeError(f"{path}: expected a folder to write into, got no folder {path.parent}; make it first.")
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        yield part
-        for file in sorted(part.iterdir()) if part.is_dir() else [part]:
-            with file.open("rb") as written:
-                os.fsync(written.fileno())
-        if part.is_dir() and path.is_dir() and any(path.iterdir()):
+    with replacing(path) as unfinished:
+        yield unfinished
+        if unfinished.is_dir() and path.is_dir() and any(path.iterdir()):
             raise ConnectomeError(f"{path}: another process wrote it meanwhile; that one is kept, choose another name.")
-        os.replace(part, path)
-    except BaseException:
-        if part.is_dir():
-            shutil.rmtree(part)
-        else:
-            part.unlink(missing_ok=True)
-        raise
 
 
 def write_connectome(graph: Connectome, path: str | os.PathLike) -> None:

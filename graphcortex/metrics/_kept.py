@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from graphcortex._atomic import replacing
+
 _MAX_BYTES = 64 * 2**20
 _MEMORY: OrderedDict[str, np.ndarray] = OrderedDict()
 _LOCK = threading.Lock()
@@ -83,16 +85,8 @@ def _set_aside(path: Path, why: str) -> None:
 
 
 def _write(path: Path, key: str, values: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     stored = _read(path, key)
     if stored is not None and len(stored) >= len(values):
         return
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with part.open("xb") as file:
-            np.savez(file, values=values, key=np.array(key))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as unfinished, unfinished.open("xb") as file:
+        np.savez(file, values=values, key=np.array(key))

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from graphcortex.data._save import whole
+from graphcortex._atomic import UNFINISHED, replacing
 
 _FORMAT = "graphcortex.study.Checkpoint"
 _PARTS = {"format", "identity", "state"}
@@ -35,9 +35,8 @@ class Checkpoint:
 
     def save(self, state: dict[str, Any]) -> None:
         """Write the state, in place of an earlier one."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with whole(self.path) as part:
-            torch.save({"format": _FORMAT, "identity": json.dumps(self.identity), "state": state}, part)
+        with replacing(self.path) as unfinished:
+            torch.save({"format": _FORMAT, "identity": json.dumps(self.identity), "state": state}, unfinished)
 
     def load(self, device: torch.device | str = "cpu") -> dict[str, Any] | None:
         """Return the state that was saved last, or None where there is none.
@@ -48,7 +47,9 @@ class Checkpoint:
         Raises:
             CheckpointError: If it is that of another run; the message names what differs.
         """
-        for left in self.path.parent.glob(f".{self.path.name}.*.part"):  # of a process that was killed as it wrote
+        for left in self.path.parent.glob(
+            f".{self.path.name}.*{UNFINISHED}"
+        ):  # of a process that was killed as it wrote
             left.unlink(missing_ok=True)
         if not self.path.exists():
             return None

@@ -8,19 +8,16 @@ kept at or above 0. The tasks are one-choice inference, Go/NoGo and perceptual d
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from graphcortex._atomic import replacing, write_text
 from graphcortex._checks import check_choice
 from graphcortex.ops import grid_positions
-from graphcortex.study._files import PART, write_text
 from graphcortex.study.key import RunKey
 from graphcortex.study.protocol import Protocol
 from graphcortex.study.results import StudyResults
@@ -78,13 +75,8 @@ def write_paper_layout(results: StudyResults, folder: str | Path, *, protocol: s
         final = Path(folder) / f"{connectome}{_SUFFIX[functional]}{sign}"
         if final.exists():
             raise PaperLayoutError(f"{final} is there already and is not overwritten; choose another folder.")
-        part = final.with_name(f".{final.name}.{secrets.token_hex(4)}{PART}")
-        try:
-            _write(results, group, part)
-            os.replace(part, final)
-        except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
-            raise
+        with replacing(final) as unfinished:
+            _write(results, group, unfinished)
         written.append(final)
     return written
 

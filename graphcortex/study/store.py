@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from graphcortex._atomic import UNFINISHED, remove_unfinished, write_bytes, write_text
 from graphcortex.data import Connectome
 from graphcortex.study import manifest, part
-from graphcortex.study._files import PART, remove_parts, write_bytes, write_text
 from graphcortex.study.failure import Failure
 from graphcortex.study.key import RunKey
 from graphcortex.study.run import RunResult
 
-__all__ = ["Store", "StoreError", "write_text"]
+__all__ = ["Store", "StoreError"]
 
 MANIFEST = "manifest.json"
 _OLD = "study.json"
@@ -249,7 +249,7 @@ class Store:
     def clean(self) -> None:
         """Delete what killed processes left half written; only for who holds the folder."""
         with _writing(self.folder):
-            remove_parts(self.folder)
+            remove_unfinished(self.folder)
 
     def _decode(self, key: RunKey) -> tuple[RunResult, str | None]:
         try:
@@ -282,7 +282,7 @@ def _writing(folder: Path):
 
 
 def _is_ours_unfinished(path: Path) -> bool:
-    return path.name.startswith(".") and path.name.endswith(PART)
+    return path.name.startswith(".") and path.name.endswith(UNFINISHED)
 
 
 def _delete_study(folder: Path) -> None:

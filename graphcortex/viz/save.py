@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from graphcortex._atomic import replacing
 from graphcortex._checks import check_choice
 from graphcortex._optional import require
 
@@ -50,15 +51,8 @@ def save_figure(what: Figure | Axes, path: str | os.PathLike[str]) -> Path:
         raise ValueError(f"what must be a matplotlib Figure or Axes, got {type(what).__name__}.")
     path = Path(path)
     suffix = check_choice(path.suffix.lower(), "the suffix of a figure's path", tuple(_METADATA))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the target, since a rename is atomic within one file system only.
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with require("matplotlib", "study", "Saving a figure").rc_context(_SETTINGS):
-            # Axes of one scale shrink once a layout is known, and what stands beside them moves: the next one knows that.
-            fig.draw_without_rendering()
-            fig.savefig(unfinished, format=suffix[1:], dpi=_PNG_DPI, metadata=_METADATA[suffix])
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replacing(path) as unfinished, require("matplotlib", "study", "Saving a figure").rc_context(_SETTINGS):
+        # Axes of one scale shrink once a layout is known, and what stands beside them moves: the next one knows that.
+        fig.draw_without_rendering()
+        fig.savefig(unfinished, format=suffix[1:], dpi=_PNG_DPI, metadata=_METADATA[suffix])
     return path

@@ -16,7 +16,7 @@ from tests.cave_server import BCM, TWIN, Service, small_tables
 from tests.conftest import real_data
 from tests.data._cave import TOKEN, alone, content, dataset, naive_neurons, naive_pairs  # noqa: F401
 
-pytest.importorskip("caveclient", reason="caveclient is not installed: pip install 'graphcortex[cave]'")
+pytest.importorskip("caveclient", reason="caveclient is not installed: pip install 'graphcortex-rnn[cave]'")
 
 
 @pytest.fixture
@@ -362,7 +362,7 @@ def test_is_a_dataset_of_one_graph(service, root):
 
 def test_the_client_is_asked_for_by_its_extra(service, root, monkeypatch):
     def missing(module, extra, purpose):
-        raise MissingDependencyError(f"{purpose} needs {module}: graphcortex[{extra}]")
+        raise MissingDependencyError(f"{purpose} needs {module}: graphcortex-rnn[{extra}]")
 
     monkeypatch.setattr("graphcortex.data._cave.require", missing)
     with pytest.raises(MissingDependencyError, match=r"MicronsCAVE needs caveclient: graphcortex\[cave\]"):

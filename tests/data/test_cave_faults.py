@@ -24,7 +24,7 @@ from graphcortex.data._cave_retry import LastingError, PassingError, Persistence
 from tests.cave_server import FAULTS, Service, small_tables
 from tests.data._cave import TOKEN, alone, content, dataset  # noqa: F401
 
-pytest.importorskip("caveclient", reason="caveclient is not installed: pip install 'graphcortex[cave]'")
+pytest.importorskip("caveclient", reason="caveclient is not installed: pip install 'graphcortex-rnn[cave]'")
 
 LASTING = ("html", "untyped", "login", "400", "401", "403", "404", "410", "422", "terms", "echo", "wait long")
 HIDDEN = ("hidden 400", "hidden 401", "hidden 403", "hidden 404", "hidden 406", "hidden 410", "hidden 422")

@@ -75,7 +75,7 @@ def test_scatter_matches_naive(graph):
 def test_scatter_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch_scatter", None)  # imports as if it were not installed
     structure = GraphStructure.build(complete_edge_index(2), 2)
-    with pytest.raises(MissingDependencyError, match=r"scatter.*pip install 'graphcortex\[scatter\]'"):
+    with pytest.raises(MissingDependencyError, match=r"scatter.*pip install 'graphcortex-rnn\[scatter\]'"):
         scatter_propagate(structure, torch.zeros(4), torch.zeros(2, 1))
 
 

@@ -255,7 +255,7 @@ def test_the_key_of_a_task_of_neurogym_goes_to_a_slug_and_back():
 
 
 def test_a_run_on_a_task_of_neurogym():
-    pytest.importorskip("neurogym", reason="NeuroGym is not installed: pip install 'graphcortex[neurogym]'")
+    pytest.importorskip("neurogym", reason="NeuroGym is not installed: pip install 'graphcortex-rnn[neurogym]'")
     key = RunKey("neurogym:GoNogo-v0", "W")
     one, again = (run_one(GRAPH, key, SHORT) for _ in range(2))
     assert same(one, again)

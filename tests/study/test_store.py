@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from graphcortex import _atomic
 from graphcortex.study import Failure, RunKey, RunResult, Store, StoreError, _files, manifest
 from graphcortex.study import store as module
 from graphcortex.study.fingerprint import fingerprint
-from graphcortex.study.store import write_text
 from tests.study._small import connectome
 
 SETTINGS = {"field": "tiny", "protocols": {"published": {"epochs": 2, "betas": (0.9, 0.999)}}}
@@ -146,7 +146,7 @@ def test_a_run_that_is_saved_again_replaces_the_first(store):
 def test_a_crash_while_saving_leaves_no_run(store, monkeypatch, broken, error, at):
     """At the weights, and at the run after them."""
     calls, real = [], getattr(os, broken)
-    monkeypatch.setattr(_files, "_sync_folder", lambda folder: None)
+    monkeypatch.setattr(_atomic, "_sync_folder", lambda folder: None)
 
     def crash(*arguments, **options):
         calls.append(arguments)
@@ -475,23 +475,7 @@ def test_connectomes_are_kept_with_the_results(store):
     assert fingerprint(store.load_connectome("tiny")) == fingerprint(graph)
 
 
-# --- text files
-
-
-def test_text_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
-    path = tmp_path / "table.csv"
-    write_text(path, "old ±\n")
-
-    def crash(*arguments):
-        raise OSError("no")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", crash)
-        with pytest.raises(OSError, match="no"):
-            write_text(path, "new")
-    assert snapshot(tmp_path) == {"table.csv": "old ±\n".encode()}
-    write_text(path, "new")
-    assert snapshot(tmp_path) == {"table.csv": b"new"}
+# --- names
 
 
 def test_the_folder_names_its_runs_and_nothing_else(store):

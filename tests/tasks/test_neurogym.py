@@ -12,7 +12,7 @@ from graphcortex.kernels import complete_edge_index
 from graphcortex.nn import GraphRNN, TaskClassifier
 from graphcortex.tasks import GoNoGo, NeuroGym, PerceptualDecision, Task, get_task
 
-neurogym = pytest.importorskip("neurogym", reason="NeuroGym is not installed: pip install 'graphcortex[neurogym]'")
+neurogym = pytest.importorskip("neurogym", reason="NeuroGym is not installed: pip install 'graphcortex-rnn[neurogym]'")
 from neurogym.core import TrialEnv  # noqa: E402
 from neurogym.utils import spaces  # noqa: E402
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from graphcortex.study._files import write_text
+from graphcortex._atomic import write_text
 from graphcortex.viz.curves import plot_learning_curves
 from graphcortex.viz.effects import plot_effects
 from graphcortex.viz.graph import plot_learned_graph

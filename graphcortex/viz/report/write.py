@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from graphcortex._atomic import write_text
 from graphcortex._checks import check_choice
-from graphcortex.study._files import write_text
 from graphcortex.viz.report._data import read_study
 from graphcortex.viz.report._figures import build_figures
 from graphcortex.viz.report._files import write_files

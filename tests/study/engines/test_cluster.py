@@ -9,7 +9,7 @@ from graphcortex.tasks import GoNoGo
 from tests.study.engines._tasks import Deadly, Wrong, study
 from tests.study.engines.test_processes import tables
 
-distributed = pytest.importorskip("distributed", reason="Dask is not installed: pip install 'graphcortex[study]'")
+distributed = pytest.importorskip("distributed", reason="Dask is not installed: pip install 'graphcortex-rnn[study]'")
 
 
 @pytest.fixture(scope="module")

@@ -178,7 +178,7 @@ def test_rejects_several_runs_in_a_cell_of_a_block_and_too_few_runs():
 
 def test_says_how_to_get_statsmodels(monkeypatch):
     def missing(module, extra, purpose):
-        raise MissingDependencyError(f"{purpose} needs statsmodels: pip install 'graphcortex[{extra}]'")
+        raise MissingDependencyError(f"{purpose} needs statsmodels: pip install 'graphcortex-rnn[{extra}]'")
 
     monkeypatch.setattr("graphcortex.study.statistics.factorial.require", missing)
     with pytest.raises(MissingDependencyError, match=r"graphcortex\[study\]"):
