@@ -110,7 +110,7 @@ class Summary(Mapping[str, Result]):
             z = "" if math.isnan(found.z) else f"{found.z:.1f}"
             p = getattr(found, "p_value", math.nan)
             p = "" if math.isnan(p) else f"{p:.3f}"
-            line = f"{_label(name):30}{_short(found.value):>10}{null:>22}{z:>9}{p:>8}"
+            line = f"{metric_label(name):30}{_short(found.value):>10}{null:>22}{z:>9}{p:>8}"
             says.append(f"{line}  {found.reason}".rstrip())
         return "\n".join(says)
 
@@ -120,8 +120,9 @@ class Summary(Mapping[str, Result]):
         return self.to_dataframe().to_html(float_format=_short, na_rep="")
 
 
-_SAYS = {
+_UNITS = {
     "weight_entropy": "bit",
+    "entropy": "bit",
     "eigenvalue_outliers": "count",
     "singular_value_entropy": "bit",
     "clustering": "mean",
@@ -139,9 +140,19 @@ _SAYS = {
 }
 
 
-def _label(name: str) -> str:
-    says = name.replace("_", " ")
-    return f"{says} ({_SAYS[name]})" if name in _SAYS else says
+def metric_label(name: str, unit: str | None = None) -> str:
+    """Return the name of a metric as tables and figures write it, with its unit or what it says exactly, where there is one.
+
+    Args:
+        name: Name of the metric, such as ``"weight_entropy"``.
+        unit: The unit of a metric of your own; that of ours is known.
+
+    Example:
+        >>> metric_label("weight_entropy"), metric_label("reciprocity"), metric_label("mean_length", "um")
+        ('weight entropy (bit)', 'reciprocity', 'mean length (um)')
+    """
+    words, unit = name.replace("_", " "), _UNITS.get(name) if unit is None else unit
+    return f"{words} ({unit})" if unit else words
 
 
 def _heading(about: Mapping[str, Any]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from graphcortex.viz._style import INK, new_figure
+from graphcortex.viz._style import INK, draw_literally, new_figure, show_in_notebooks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,9 +19,14 @@ def panel(axes: Axes | None, width: float, height: float) -> Axes:
         ValueError: If what is given are no flat axes.
     """
     if axes is None:
-        return new_figure(width, height).add_subplot()
+        axes = show_in_notebooks(new_figure(width, height).add_subplot())
     if getattr(axes, "name", None) != "rectilinear":
         raise ValueError(f"axes must be flat matplotlib Axes or None, got {type(axes).__name__}.")
+    return _name_literally(axes)
+
+
+def _name_literally(axes: Axes) -> Axes:
+    draw_literally(axes.xaxis.label, axes.yaxis.label, axes.title, axes._left_title, axes._right_title)
     return axes
 
 
@@ -46,7 +51,8 @@ def divide(axes: Axes, rows: int = 1, columns: int = 1, *, share_x: bool = False
     grid = place.subgridspec(rows, columns, **ratios)
     axes.set_subplotspec(grid[0])
     others = [grid[index] for index in range(1, rows * columns)]
-    return [axes, *(axes.figure.add_subplot(cell, sharex=axes if share_x else None) for cell in others)]
+    more = [axes.figure.add_subplot(cell, sharex=axes if share_x else None) for cell in others]
+    return [axes, *map(_name_literally, more)]
 
 
 def legend_beside(axes: Axes, handles: list, *, room: float = 0.0, **options: Any) -> Legend:
@@ -61,10 +67,12 @@ def legend_beside(axes: Axes, handles: list, *, room: float = 0.0, **options: An
     from matplotlib.transforms import ScaledTranslation
 
     beside = axes.transAxes + ScaledTranslation(0.1 + room, 0, axes.get_figure().dpi_scale_trans)
-    return axes.legend(
+    legend = axes.legend(
         handles=handles, loc="upper left", bbox_to_anchor=(1, 1), bbox_transform=beside, borderaxespad=0, frameon=False,
         alignment="left", **options,
     )  # fmt: skip
+    draw_literally(legend.get_title(), *legend.get_texts())
+    return legend
 
 
 def finish(axes: Axes, *says: str | None) -> None:
@@ -76,7 +84,8 @@ def finish(axes: Axes, *says: str | None) -> None:
 def say_instead(axes: Axes, reason: str) -> None:
     """Write in the middle of empty axes why there is nothing to draw."""
     axes.text(
-        0.5, 0.5, fill(reason, 24), transform=axes.transAxes, ha="center", va="center", color=INK, fontsize="small"
-    )
+        0.5, 0.5, fill(reason, 24), transform=axes.transAxes, ha="center", va="center", color=INK, fontsize="small",
+        parse_math=False,
+    )  # fmt: skip
     # Not by removing the ticks: those of a shared axis stand at other panels too.
     axes.tick_params(left=False, bottom=False, labelleft=False, labelbottom=False)

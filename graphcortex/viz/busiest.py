@@ -44,7 +44,9 @@ def plot_busiest_edges(
     bars, curve = divide(panel(axes, 8.4, max(2.8, 0.22 * len(shown) + 1.0)), columns=2, width_ratios=(1.25, 1))
     places = range(len(shown))
     bars.barh(places, 100 * shown["share"], color=COLOURS[0], height=0.72)
-    bars.set_yticks(places, [f"{s} \u2192 {t}" for s, t in zip(shown["source"], shown["target"], strict=True)])
+    bars.set_yticks(
+        places, [f"{s} \u2192 {t}" for s, t in zip(shown["source"], shown["target"], strict=True)], parse_math=False
+    )
     bars.invert_yaxis()
     bars.tick_params(axis="y", length=0)
     bars.set_xlabel("share of all, %")

@@ -11,8 +11,8 @@ from graphcortex._checks import check_choice, check_count
 from graphcortex._random import numpy_generator
 from graphcortex.data import Connectome, ConnectomeError
 from graphcortex.data.schema import NEURON
-from graphcortex.viz._space import new_space
-from graphcortex.viz._style import COLOURS, GREY, INK, NEGATIVE, POSITIVE
+from graphcortex.viz._space import legend_and_title, new_space
+from graphcortex.viz._style import COLOURS, INK, NEGATIVE, PALE, POSITIVE
 
 if TYPE_CHECKING:
     from mpl_toolkits.mplot3d import Axes3D
@@ -37,11 +37,12 @@ def plot_connectome(
     sample: str = "strongest",
     rng: torch.Generator | int = 0,
     title: str | None = None,
+    axes: Axes3D | None = None,
 ) -> Axes3D:
     """Draw neurons at their positions, the pairs with most synapses, and a sample of the co-active pairs.
 
     Colour is the cell type, layer or area of a neuron, the commonest first; where there are several areas and colour says
-    something else, the shape of a dot is its area. What the tables do not know is grey, and so is what is past nine colours.
+    something else, the shape of a dot is its area. What the tables do not know is pale grey, and so is what is past nine colours.
     Synapses are thin grey lines, co-activity is red (positive) or blue (negative); the wider, the stronger. No line shows a
     direction, and self-connections are left out.
 
@@ -55,13 +56,14 @@ def plot_connectome(
         sample: Which recorded pairs: the ``"strongest"`` by absolute value, or ``"random"`` ones.
         rng: Chance of the sample.
         title: Text above the figure.
+        axes: Axes to draw into, made with ``projection="3d"``; a new figure's if not given.
 
     Returns:
-        The axes, in space; ``axes.figure`` holds the legend and the title.
+        The axes, in space. In a new figure, ``axes.figure`` holds the legend and the title.
 
     Raises:
         ConnectomeError: If the connectome is not valid, has no neurons, or lacks what is asked for by name.
-        ValueError: If a choice is unknown, or a number is negative.
+        ValueError: If a choice is unknown, a number is negative, or ``axes`` are not axes in space.
     """
     check_count(num_synapses, "num_synapses", minimum=0)
     check_count(num_coactivity, "num_coactivity", minimum=0)
@@ -87,8 +89,7 @@ def plot_connectome(
     colours = _colours(names)
     turn = _turn(place)
     place = place[:, turn]
-    fig, axes = new_space(place)
-    _name_axes(axes, turn, np.ptp(place, axis=0))
+    axes = new_space(place, axes, names="".join("xyz"[coordinate] for coordinate in turn))
     axes.computed_zorder = False
     # Few dots lie on their lines; many would hide them.
     dots, lines = (3, 1) if len(place) <= _CROWDED else (0, 1)
@@ -99,15 +100,12 @@ def plot_connectome(
     handles = _legend_of_neurons(kind, names, colours, code, areas, area) + _legend_of_edges(
         len(strength) > 0, value, measure
     )
-    fig.legend(handles=handles, loc="upper right", frameon=False, alignment="left", fontsize="small")
     says = [f"{len(place):,} neurons"]
     says.append(f"{len(strength):,} of {of_wired:,} connected pairs" if of_wired else "no synapses")
     if measure is not None:
         which = "strongest" if sample == "strongest" else "randomly drawn"
         says.append(f"{len(value):,} {which} of {of_active:,} recorded pairs")
-    fig.suptitle(
-        "\n".join(filter(None, [title, ", ".join(says)])), x=0.02, y=0.98, ha="left", va="top", fontsize="medium"
-    )
+    legend_and_title(axes, handles, "\n".join(filter(None, [title, ", ".join(says)])))
     return axes
 
 
@@ -154,24 +152,13 @@ def _names(connectome: Connectome, kind: str | None) -> tuple[list[str], np.ndar
 
 def _colours(names: list[str]) -> list[str]:
     known = [name.lower() not in _NOT_KNOWN for name in names]
-    return [COLOURS[i] if i < len(COLOURS) and known[i] else GREY for i in range(len(names))] or [INK]
+    return [COLOURS[i] if i < len(COLOURS) and known[i] else PALE for i in range(len(names))] or [INK]
 
 
 def _turn(place: np.ndarray) -> list[int]:
     """Return the coordinates in the order in which they are drawn: what is long in y, as a worm is, is laid on its side."""
     x, y, z = np.ptp(place, axis=0)
     return [1, 2, 0] if y > _LONG * max(x, z) else [0, 1, 2]  # a rotation: no mirror image
-
-
-def _name_axes(axes: Axes3D, turn: list[int], extent: np.ndarray) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    for axis, coordinate, length in zip((axes.xaxis, axes.yaxis, axes.zaxis), turn, extent, strict=True):
-        axis.set_label_text(f"{'xyz'[coordinate]} (µm)")
-        if length < 0.1 * extent.max():  # there is room for one number
-            axis.set_major_locator(MaxNLocator(1, min_n_ticks=1))
-    if extent[1] < 0.4 * extent.max():  # below a flat box the name of its front would meet the numbers
-        (axes.xaxis if extent[0] >= extent[2] else axes.zaxis).labelpad += 25
 
 
 def _draw_neurons(axes: Axes3D, place: np.ndarray, colour: np.ndarray, shape: np.ndarray, *, zorder: int) -> None:
@@ -206,11 +193,11 @@ def _legend_of_neurons(
         return Line2D([], [], marker=marker, linestyle="", color=colour, markersize=5, label=label)
 
     counts, sizes = np.bincount(code, minlength=len(names)), np.bincount(area, minlength=len(areas))
-    own = [i for i, colour in enumerate(colours) if names and (colour != GREY or names[i].lower() in _NOT_KNOWN)]
+    own = [i for i, colour in enumerate(colours) if names and (colour != PALE or names[i].lower() in _NOT_KNOWN)]
     handles = [dot(colours[i], f"{_short(names[i], kind)}: {counts[i]:,}") for i in own]
     rest = [i for i in range(len(names)) if i not in own]
     if rest:
-        handles.append(dot(GREY, f"{len(rest)} more: {counts[rest].sum():,}"))
+        handles.append(dot(PALE, f"{len(rest)} more: {counts[rest].sum():,}"))
     if not names:
         handles.append(dot(INK, "neuron"))
     if len(areas) > 1:

@@ -35,7 +35,7 @@ def plot_effects(runs: pd.DataFrame, *, reference: str, title: str | None = None
     Example:
         >>> runs = pd.DataFrame({"variant": ["W", "WD"], "seed": 0, "accuracy": [0.5, 0.9]})
         >>> plot_effects(runs, reference="W").get_xlabel()
-        'difference in accuracy to W'
+        'accuracy'
     """
     check_columns(runs, ["variant", "seed"], "runs")
     runs = runs.assign(variant=runs["variant"].astype(str))
@@ -49,8 +49,10 @@ def plot_effects(runs: pd.DataFrame, *, reference: str, title: str | None = None
     panels = divide(axes, columns=len(metrics)) if len(metrics) > 1 else [axes]
     for metric, place in zip(metrics, panels, strict=True):
         rows = table[table["metric"] == metric].set_index("variant")
-        place.set_xlabel(f"difference in {LABELS[metric]} to {reference}")
-        finish(place, title if place is panels[0] else None)
+        place.set_xlabel(LABELS[metric])
+        # The panels are too narrow to name the reference in each.
+        finish(place, *([title, f"difference to {reference}"] if place is panels[0] else []))
+        place.xaxis.get_major_locator().set_params(nbins=4)
         if not len(rows) or not np.isfinite(rows["difference"]).any():
             say_instead(place, "no pair of runs to compare")
             continue
@@ -60,6 +62,6 @@ def plot_effects(runs: pd.DataFrame, *, reference: str, title: str | None = None
             middle, low, high = rows.loc[variant, ["difference", "low", "high"]].astype(float)
             place.plot([low, high], [where, where], color=tint, linewidth=1.6)
             place.plot(middle, where, color=tint, marker="s", markersize=5)
-        place.set_yticks(range(len(others)), others if place is panels[0] else [""] * len(others))
+        place.set_yticks(range(len(others)), others if place is panels[0] else [""] * len(others), parse_math=False)
         place.set_ylim(len(others) - 0.5, -0.5)
     return axes

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from graphcortex.metrics import metric_label
 from graphcortex.viz._bands import draw_mean_and_band
 from graphcortex.viz._panels import divide, finish, legend_beside, panel, say_instead
 
@@ -23,6 +24,7 @@ def plot_evolution(
     table: pd.DataFrame,
     *,
     metric: str | Sequence[str] | None = None,
+    units: Mapping[str, str] | None = None,
     title: str | None = None,
     axes: Axes | None = None,
 ) -> Axes:
@@ -34,6 +36,7 @@ def plot_evolution(
         table: One row per epoch, variant and seed: a column ``epoch``, the metrics, and where there are several a column
             ``variant`` and a column ``seed``. Variants get their colours in the order of their first rows.
         metric: The column to draw, or several of them; all columns of numbers if not given.
+        units: The unit of metrics of your own, by their names, such as ``{"mean_length": "um"}``; those of ours are known.
         title: Text above the figure.
         axes: Axes to draw into, in a grid where several metrics are to be drawn; a new figure's if not given.
 
@@ -62,6 +65,7 @@ def plot_evolution(
     panels = panels[: len(names)]
     for place, (name, drawn) in enumerate(zip(names, panels, strict=True)):
         handles = _draw_metric(drawn, table, name, variants)
+        drawn.set_ylabel(metric_label(name, (units or {}).get(name)))
         if place + columns < len(names):
             drawn.tick_params(labelbottom=False)
         else:
@@ -110,7 +114,6 @@ def _draw_metric(axes: Axes, table: pd.DataFrame, name: str, variants: list) -> 
         by_seed = seeds.pivot(index="epoch", columns="seed", values=name).sort_index()
         label = str(name if variant is None else variant)
         handles.append(draw_mean_and_band(axes, by_seed, label, index, crowded=len(variants) > 4))
-    axes.set_ylabel(name.replace("_", " "))
     if undefined == len(table):
         say_instead(axes, "undefined at every epoch")
     elif undefined:

@@ -11,8 +11,8 @@ import torch
 from graphcortex._checks import check_count, check_finite, check_graph
 from graphcortex._typing import EdgeIndex, EdgeValues
 from graphcortex.viz._modules import count_broken, module_ranks, strongest_between, weights_to_numpy
-from graphcortex.viz._space import new_space
-from graphcortex.viz._style import GREY, INK, NEGATIVE, NUM_MODULE_COLOURS, POSITIVE, module_colour
+from graphcortex.viz._space import legend_and_title, new_space
+from graphcortex.viz._style import INK, NEGATIVE, NUM_MODULE_COLOURS, PALE, POSITIVE, module_colour
 
 if TYPE_CHECKING:
     from mpl_toolkits.mplot3d import Axes3D
@@ -29,11 +29,12 @@ def plot_learned_graph(
     num_edges: int = 300,
     membership: Sequence[int] | torch.Tensor | None = None,
     title: str | None = None,
+    axes: Axes3D | None = None,
 ) -> Axes3D:
     """Draw neurons at their positions and the edges with the largest ``|w|``, self-connections left out.
 
     Without modules, edges are coloured by their sign. With them, neurons have the colour of their module, an edge
-    within a module has that colour too, and an edge between modules is grey. The wider the line, the larger ``|w|``.
+    within a module has that colour too, and an edge between modules is pale grey. The wider the line, the larger ``|w|``.
     The direction of edges is not shown.
 
     Args:
@@ -43,14 +44,15 @@ def plot_learned_graph(
         edge_weight: Weight of each edge, shape ``(E,)``. NaN and infinite weights are not drawn; a note counts them.
         num_edges: How many edges to draw at most.
         membership: Where given, the module of each neuron, integers of shape ``(N,)``. The largest is number 1; a neuron
-            that is alone in its module is grey.
+            that is alone in its module is pale grey.
         title: Text above the figure.
+        axes: Axes to draw into, made with ``projection="3d"``; a new figure's if not given.
 
     Returns:
-        The axes, in space; ``axes.figure`` holds the legend and the title.
+        The axes, in space. In a new figure, ``axes.figure`` holds the legend and the title.
 
     Raises:
-        ValueError: If the shapes do not describe one graph, or a position is not finite.
+        ValueError: If the shapes do not describe one graph, a position is not finite, or ``axes`` are not axes in space.
     """
     pos = torch.as_tensor(pos).detach().cpu()
     if pos.dim() != 2 or pos.size(1) != 3 or not pos.is_floating_point():
@@ -65,7 +67,7 @@ def plot_learned_graph(
     rank, sizes = (None, None) if membership is None else module_ranks(membership, len(place))
 
     strongest = strongest_between(source, target, weight, num_edges)
-    fig, axes = new_space(place)
+    axes = new_space(place, axes)
     if len(strongest):
         _draw_edges(axes, place, source[strongest], target[strongest], weight[strongest], rank)
     node_colours = INK if rank is None else [module_colour(r, sizes[r]) for r in rank]
@@ -74,14 +76,13 @@ def plot_learned_graph(
         look = {"s": max(14 * _CROWDED / len(place), 0.5), "linewidths": 0, "zorder": 1}
         axes.computed_zorder = False
     axes.scatter(*place.T, c=node_colours, depthshade=False, **look)
-    fig.legend(handles=_legend(sizes, weight[strongest]), loc="upper right", frameon=False, alignment="left")
     drawable = int(((source != target) & (weight != 0)).sum())
     shown = (
         f"the {len(strongest):,} strongest of {drawable:,} connections" if len(strongest) else "no connection to draw"
     )
     says = [shown, count_broken(weight)]
     title = "\n".join(filter(None, [title, ", ".join(filter(None, says))]))
-    fig.suptitle(title, x=0.02, y=0.98, ha="left", va="top", fontsize="medium")
+    legend_and_title(axes, _legend(sizes, weight[strongest]), title)
     return axes
 
 
@@ -93,7 +94,7 @@ def _draw_edges(axes, place, source, target, weight, rank) -> None:
         colours = np.where(weight > 0, POSITIVE, NEGATIVE)
     else:
         # Whoever is joined within a module is not alone in it, so size does not matter here.
-        colours = [module_colour(a, 2) if a == b else GREY for a, b in zip(rank[source], rank[target], strict=True)]
+        colours = [module_colour(a, 2) if a == b else PALE for a, b in zip(rank[source], rank[target], strict=True)]
     ends = np.stack([place[source], place[target]], axis=1)
     axes.add_collection3d(Line3DCollection(ends, colors=colours, linewidths=0.4 + 1.6 * share, alpha=0.55, zorder=2))
 
@@ -116,10 +117,10 @@ def _legend(sizes: np.ndarray | None, weight: np.ndarray) -> list:
     ]
     if len(modules) > NUM_MODULE_COLOURS:
         rest = modules[NUM_MODULE_COLOURS:]
-        named.append(dot(GREY, f"{len(rest)} smaller: {_neurons(rest.sum())}"))
+        named.append(dot(PALE, f"{len(rest)} smaller: {_neurons(rest.sum())}"))
     if len(modules) < len(sizes):
-        named.append(dot(GREY, f"in no module: {_neurons(len(sizes) - len(modules))}"))
-    return [*named, edge(GREY, "edge between modules")] if len(sizes) > 1 else named
+        named.append(dot(PALE, f"in no module: {_neurons(len(sizes) - len(modules))}"))
+    return [*named, edge(PALE, "edge between modules")] if len(sizes) > 1 else named
 
 
 def _neurons(count: int) -> str:

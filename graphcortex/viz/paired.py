@@ -73,9 +73,12 @@ def plot_paired_metrics(
         _draw_metric(place, runs, metric, variants)
         for level in levels if metric == "accuracy" else []:
             place.axvline(level, color=INK, linestyle=(0, (4, 4)), linewidth=0.8, zorder=0)
-        place.set_yticks(range(len(variants)), variants if place is panels[0] else [""] * len(variants))
+        place.set_yticks(
+            range(len(variants)), variants if place is panels[0] else [""] * len(variants), parse_math=False
+        )
         place.set_ylim(len(variants) - 0.5, -0.5)
         place.set_xlabel(LABELS[metric])
+        place.xaxis.get_major_locator().set_params(nbins=4)
         finish(place, title if place is panels[0] else None)
     return axes
 

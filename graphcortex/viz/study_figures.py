@@ -15,7 +15,7 @@ from graphcortex.viz.matrix import plot_matrix
 from graphcortex.viz.save import save_figure
 
 
-def write_figures(results: StudyResults, *, suffix: str = ".png") -> list[Path]:
+def write_figures(results: StudyResults, *, suffix: str = ".png", dpi: float = 150) -> list[Path]:
     """Write the figures of a study to ``figures/<connectome>/<protocol>/<task>/<recurrence>/`` in its results folder.
 
     ``learning-curves`` shows the training accuracy of each variant; ``<variant>-space`` the strongest learned edges between the
@@ -24,6 +24,7 @@ def write_figures(results: StudyResults, *, suffix: str = ".png") -> list[Path]:
     Args:
         results: The study, with the weights that were learned.
         suffix: Format: ``.png``, ``.svg`` or ``.pdf``.
+        dpi: Pixels per inch of a ``.png``.
 
     Returns:
         The files, in the order written.
@@ -37,10 +38,10 @@ def write_figures(results: StudyResults, *, suffix: str = ".png") -> list[Path]:
         history = results.history(name, connectome=connectome, protocol=protocol, recurrence=recurrence)
         title = f"{name}, {recurrence} recurrence: training accuracy"
         curves = plot_learning_curves(history, title=title, **_levels(results, name))
-        files.append(save_figure(curves, folder / f"learning-curves{suffix}"))
+        files.append(save_figure(curves, folder / f"learning-curves{suffix}", dpi=dpi))
         for key in keys:
             if key.seed == results.study.seeds[0]:
-                files += _learned_graph(results, key, folder, suffix)
+                files += _learned_graph(results, key, folder, suffix, dpi)
     return files
 
 
@@ -49,7 +50,7 @@ def _levels(results: StudyResults, name: str) -> dict[str, float]:
     return {level: getattr(task, level) for level in ("chance", "floor", "ceiling")}
 
 
-def _learned_graph(results: StudyResults, key: RunKey, folder: Path, suffix: str) -> list[Path]:
+def _learned_graph(results: StudyResults, key: RunKey, folder: Path, suffix: str, dpi: float) -> list[Path]:
     graph = results.learned_graph(key)
     edge_index, weight, n = graph.edge_index, graph.edge_weight, graph.num_nodes
     membership = None
@@ -59,6 +60,6 @@ def _learned_graph(results: StudyResults, key: RunKey, folder: Path, suffix: str
     space = plot_learned_graph(graph.pos, edge_index, weight, membership=membership, title=title)
     matrix = plot_matrix(edge_index, weight, n, membership=membership, title=title)
     return [
-        save_figure(space, folder / f"{key.variant.slug}-space{suffix}"),
-        save_figure(matrix, folder / f"{key.variant.slug}-matrix{suffix}"),
+        save_figure(space, folder / f"{key.variant.slug}-space{suffix}", dpi=dpi),
+        save_figure(matrix, folder / f"{key.variant.slug}-matrix{suffix}", dpi=dpi),
     ]

@@ -11,7 +11,7 @@ from mpl_toolkits.mplot3d.art3d import Line3DCollection
 
 from graphcortex.data import ConnectomeError
 from graphcortex.viz import plot_connectome, save_figure
-from graphcortex.viz._style import COLOURS, GREY, INK, NEGATIVE, POSITIVE
+from graphcortex.viz._style import COLOURS, INK, NEGATIVE, PALE, POSITIVE
 from graphcortex.viz.connectome import _SYNAPSES
 from tests.data._graphs import connectome
 
@@ -64,7 +64,7 @@ def test_colour_is_the_type_and_shape_the_area(graph):
     seen = dots(axes)
     assert set(seen) == set(places(graph))
     for i, place in enumerate(places(graph)):
-        assert seen[place][0] == (COLOURS[0] if i < 6 else COLOURS[1] if i < 10 else GREY).lower()
+        assert seen[place][0] == (COLOURS[0] if i < 6 else COLOURS[1] if i < 10 else PALE).lower()
     shapes = [seen[place][1] for place in places(graph)]
     assert len(set(shapes[::2])) == len(set(shapes[1::2])) == 1
     assert shapes[0] != shapes[1]
@@ -87,7 +87,7 @@ def test_colour_may_be_chosen(graph, kind, expected):
 def test_what_is_past_the_palette_is_grey():
     graph = connectome(12, cell_type=torch.arange(12), area=None, names={"layer": ["2/3", "4", "5"]})
     axes = plot_connectome(graph)
-    assert sum(colour == GREY for colour, _ in dots(axes).values()) == 3
+    assert sum(colour == PALE for colour, _ in dots(axes).values()) == 3
     assert "3 more: 3" in legend(axes)
     assert "cell type 0: 1" in legend(axes)
 

@@ -90,8 +90,9 @@ def test_the_figure_shows_the_differences():
     runs = random_runs().query("task == 'go_nogo'")
     axes = plot_effects(runs, reference="W")
     table = paired_differences(runs, "W")
+    assert axes.get_title(loc="left") == "difference to W"
+    assert [place.get_xlabel() for place in axes.figure.axes] == ["accuracy", "weight entropy (bit)"]
     for place, metric in zip(axes.figure.axes, ("accuracy", "entropy"), strict=True):
-        assert place.get_xlabel().endswith("to W")
         rows = table[table["metric"] == metric].set_index("variant")
         squares = {line.get_ydata()[0]: line.get_xdata()[0] for line in place.lines if line.get_marker() == "s"}
         names = [name for name in dict.fromkeys(runs["variant"]) if name != "W"]

@@ -47,11 +47,17 @@ def test_draws_mean_and_band_of_the_seeds_of_every_variant():
         assert heights.max() == by_epoch.max().max()
 
 
+def test_a_metric_of_ones_own_has_the_unit_that_is_given():
+    axes = plot_evolution(make_table(), metric=["reciprocity", "entropy"], units={"reciprocity": "um"})
+    assert [panel.get_ylabel() for panel in panels(axes)] == ["reciprocity (um)", "entropy (bit)"]
+
+
 @pytest.mark.parametrize(("names", "rows", "columns"), [(NAMES[:2], 1, 2), (NAMES[:3], 1, 3), (None, 2, 3)])
 def test_several_metrics_have_a_panel_each(names, rows, columns):
     axes = plot_evolution(make_table(), metric=names, title="all")
     drawn = panels(axes)
-    expected = [name.replace("_", " ") for name in names or NAMES]
+    words = {"entropy": "entropy (bit)", "spectral_radius": "spectral radius"}
+    expected = [words.get(name, name) for name in names or NAMES]
     assert [panel.get_ylabel() for panel in drawn] == expected
     assert drawn[0] is axes
     assert [panel.get_title(loc="left") for panel in drawn] == ["all", *[""] * (len(expected) - 1)]

@@ -12,7 +12,7 @@ from matplotlib.colors import to_hex, to_rgb
 from mpl_toolkits.mplot3d.art3d import Line3DCollection
 
 from graphcortex.viz import plot_learned_graph
-from graphcortex.viz._style import COLOURS, GREY, NEGATIVE, POSITIVE
+from graphcortex.viz._style import COLOURS, NEGATIVE, PALE, POSITIVE
 
 
 def drawn_edges(axes):
@@ -77,7 +77,7 @@ def test_modules_are_numbered_from_the_largest_and_colour_neurons_and_edges(grap
     segments, colours, _ = drawn_edges(axes)
     for (start, end), colour in zip(segments, colours, strict=True):
         modules = where[tuple(start)], where[tuple(end)]
-        assert colour == to_hex(colour_of[modules[0]] if modules[0] == modules[1] else GREY)
+        assert colour == to_hex(colour_of[modules[0]] if modules[0] == modules[1] else PALE)
     assert legend(axes) == ["module 1: 6 neurons", "module 2: 4 neurons", "module 3: 2 neurons", "edge between modules"]
 
 
@@ -94,9 +94,9 @@ def test_small_modules_share_a_line_of_the_legend_and_neurons_alone_another():
     ]
     (dots,) = axes.collections
     colours = [to_hex(c) for c in PathCollection.get_facecolor(dots)]
-    assert colours[-3 - 8 :] == [GREY] * 11
+    assert colours[-3 - 8 :] == [PALE] * 11
     assert len(set(colours[:-11])) == 8
-    assert GREY not in colours[:-11]
+    assert PALE not in colours[:-11]
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def drawn(monkeypatch) -> list[tuple]:
 
     for name in ("plot_learning_curves", "plot_learned_graph", "plot_matrix"):
         record(name)
-    monkeypatch.setattr(study_figures, "save_figure", lambda figure, path: path)
+    monkeypatch.setattr(study_figures, "save_figure", lambda figure, path, *, dpi: path)
     return calls
 
 
