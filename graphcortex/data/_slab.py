@@ -9,6 +9,7 @@ from scipy.signal import lfilter
 from scipy.spatial.distance import cdist
 
 from graphcortex._checks import check_number
+from graphcortex.ops._spikes import ROUNDING
 
 LAYERS = ("L2/3", "L4", "L5", "L6")
 LAYER_TOPS_UM = (590.0, 690.0, 870.0)
@@ -162,7 +163,7 @@ def draw_spikes(
     on each neuron; :math:`s` and :math:`g` are the shares. Connected neurons are alike more than others at their
     distance because :math:`\theta` shapes their connections too.
     """
-    num_neurons, num_frames = len(pos), int(duration_s / cortex.frame_s)
+    num_neurons, num_frames = len(pos), int(duration_s / cortex.frame_s * (1 + ROUNDING))
     of_tuning, of_state = cortex.tuned_share, cortex.state_share
     covariance = (1 - of_tuning - of_state) * np.exp(-cdist(pos, pos) / cortex.drive_um)
     covariance += of_tuning * likeness(preference)

@@ -34,6 +34,8 @@ class Coactivity(BaseTransform):
         bin_s: Width of a bin for correlation and precision of spikes, in s.
         window_s: Window of the spike time tiling coefficient, in s.
         duration_s: Duration of the recording, in s; see :func:`graphcortex.ops.coactivity.coactivity` for the default.
+        tolerance_s: How far a spike time may lie from its true value, in s; by default it is read from the times, as
+            :func:`graphcortex.ops.binned_counts` says.
         precision_method: ``"shrinkage"``, ``"graphical-lasso"`` or ``"auto"``; see :func:`graphcortex.ops.precision`.
 
     Raises:
@@ -58,6 +60,7 @@ class Coactivity(BaseTransform):
         bin_s: float = 0.2,
         window_s: float = 0.1,
         duration_s: float | None = None,
+        tolerance_s: float | None = None,
         precision_method: str = "shrinkage",
     ):
         if measures is None:
@@ -70,6 +73,7 @@ class Coactivity(BaseTransform):
         self.bin_s = check_number(bin_s, "bin_s", above=0.0)
         self.window_s = check_number(window_s, "window_s", above=0.0)
         self.duration_s = None if duration_s is None else check_number(duration_s, "duration_s", above=0.0)
+        self.tolerance_s = None if tolerance_s is None else check_number(tolerance_s, "tolerance_s", minimum=0.0)
         self.precision_method = precision_method
 
     def forward(self, data: Connectome) -> Connectome:
@@ -92,7 +96,12 @@ class Coactivity(BaseTransform):
                     f"{len(found)}; select the rows by unit id first."
                 )
         pairs = self._pairs(data)
-        options = {"bin_s": self.bin_s, "window_s": self.window_s, "duration_s": self.duration_s}
+        options = {
+            "bin_s": self.bin_s,
+            "window_s": self.window_s,
+            "duration_s": self.duration_s,
+            "tolerance_s": self.tolerance_s,
+        }
         found = coactivity(
             **recording,
             measures=self.measures,

@@ -7,8 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from graphcortex._checks import check_number
+
 SpikeTimes = Sequence["torch.Tensor | np.ndarray | Sequence[float]"]
 """One train per neuron: the times of its spikes in s, ascending, from the start of the recording at 0."""
+
+# A time that is a whole number of bins in decimals need not be one in binary (0.3 / 0.1 < 3).
+ROUNDING = 4 * float(np.finfo(np.float64).eps)
+"""Relative error of a time in float64, and of a bin or window that it is compared with."""
+
+_LARGEST_TICK_S = 2.0**-20
 
 
 def as_trains(spike_times: SpikeTimes) -> list[np.ndarray]:
@@ -20,9 +28,7 @@ def as_trains(spike_times: SpikeTimes) -> list[np.ndarray]:
     """
     trains = []
     for neuron, times in enumerate(spike_times):
-        if isinstance(times, torch.Tensor):
-            times = times.detach().cpu().numpy()
-        train = np.asarray(times, dtype=np.float64)
+        train = np.asarray(_as_array(times), dtype=np.float64)
         name = f"spike_times[{neuron}]"
         if train.ndim != 1:
             raise ValueError(f"{name} must be one-dimensional, the times of one neuron in s; got shape {train.shape}.")
@@ -49,17 +55,66 @@ def last_spike(trains: list[np.ndarray]) -> float:
     return max((float(train[-1]) for train in trains if train.size), default=0.0)
 
 
-def check_within(trains: list[np.ndarray], duration: float, name: str) -> None:
-    """Check that the recording lasts until the last spike.
+def rounding_of(spike_times: SpikeTimes) -> float:
+    r"""Return how far rounding may have moved a spike time before it came here, in s.
+
+    Times of a clock that starts at :math:`t_0` are rounded to :math:`\varepsilon t_0`, and keep this error when
+    :math:`t_0` is subtracted: the differences are whole multiples of the last binary digit of :math:`t_0`. So the largest
+    power of 2 that divides all times shows their error. One above :math:`2^{-20}` s (1 us) is the tick of a clock, since
+    no clock in s reaches the :math:`2^{33}` s that would be rounded so. Times in float32 or float16 are rounded in
+    proportion to the latest of them.
+
+    The result is four times that error, which covers the rounding of time, start and bin.
+    """
+    tick, coarse = np.inf, 0.0
+    for times in map(_as_array, spike_times):
+        if not times.size:
+            continue
+        if times.dtype.kind == "f" and times.dtype.itemsize < 8:
+            coarse = max(coarse, float(np.finfo(times.dtype).eps) * float(np.abs(times).max()))
+        else:
+            tick = min(tick, _largest_divisor(times.astype(np.float64)))
+    return 4 * max(coarse, tick if tick <= _LARGEST_TICK_S else 0.0)
+
+
+def tolerance_of(spike_times: SpikeTimes, trains: list[np.ndarray], width_s: float, tolerance_s: float | None) -> float:
+    """Return the tolerance of times for bins or windows of some width, in s: what was asked for, or else the rounding.
+
+    It is never more than half a sample: half of the shortest interval between two spikes of one neuron, and half of the
+    width. The rounding of float64 itself, in proportion to a time, comes on top.
+
+    Raises:
+        ValueError: If ``tolerance_s`` is negative, or not finite.
+    """
+    tolerance_s = (
+        rounding_of(spike_times) if tolerance_s is None else check_number(tolerance_s, "tolerance_s", minimum=0.0)
+    )
+    sample = min((float(np.diff(train).min()) for train in trains if train.size > 1), default=np.inf)
+    return min(tolerance_s, sample / 2, width_s / 2)
+
+
+def check_within(trains: list[np.ndarray], duration: float, name: str, tolerance: float) -> None:
+    """Check that the recording lasts until the last spike, but for a tolerance.
 
     Raises:
         ValueError: If it does not.
     """
-    if last_spike(trains) > duration:
+    if last_spike(trains) > duration + tolerance:
         raise ValueError(
             f"{name} must reach the last spike, at {last_spike(trains)} s; got {duration} s. "
             "Are both in seconds? Cut the trains first if only a part is wanted."
         )
+
+
+def _as_array(times: torch.Tensor | np.ndarray | Sequence[float]) -> np.ndarray:
+    return times.detach().cpu().numpy() if isinstance(times, torch.Tensor) else np.asarray(times)
+
+
+def _largest_divisor(times: np.ndarray) -> float:
+    """Return the largest power of 2 that all times are whole multiples of; infinity where all are 0."""
+    fraction, exponent = np.frexp(times[np.isfinite(times) & (times != 0)])
+    digits = np.ldexp(fraction, 53).astype(np.int64)
+    return float(np.ldexp((digits & -digits).astype(np.float64), exponent - 53).min(initial=np.inf))
 
 
 def as_activity(activity: torch.Tensor, name: str = "activity", *, min_samples: int = 2) -> torch.Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from graphcortex._checks import check_choice
-from graphcortex.ops._spikes import SpikeTimes, as_activity, as_trains, last_spike
+from graphcortex.ops._spikes import SpikeTimes, as_activity, as_trains, last_spike, rounding_of
 from graphcortex.ops.correlation import binned_counts, correlation, spike_correlation
 from graphcortex.ops.precision import precision
 from graphcortex.ops.sttc import sttc
@@ -24,6 +24,7 @@ def coactivity(
     bin_s: float = 0.2,
     window_s: float = 0.1,
     duration_s: float | None = None,
+    tolerance_s: float | None = None,
     precision_method: str = "shrinkage",
 ) -> dict[str, torch.Tensor]:
     """Compute several measures of co-activity of one recording.
@@ -40,6 +41,8 @@ def coactivity(
         window_s: Window of the spike time tiling coefficient, in s.
         duration_s: Duration of the recording, in s. If not given, it ends half a bin after the last spike for
             correlation and precision, and one window after it for STTC, as for the released MICrONS fields.
+        tolerance_s: How far a spike time may lie from its true value, in s; by default it is read from the times, as
+            :func:`~graphcortex.ops.binned_counts` says.
         precision_method: ``"shrinkage"``, ``"graphical-lasso"`` or ``"auto"``.
 
     Returns:
@@ -58,18 +61,21 @@ def coactivity(
     measures = check_measures(measures, spike_times is not None, traces is not None, pairs is not None)
     found = {}
     if spike_times is not None:
+        if tolerance_s is None:
+            tolerance_s = rounding_of(spike_times)  # before the dtype is lost
         spike_times = as_trains(spike_times)
     else:
         traces = as_activity(traces, "traces")
     for name in measures:
         if name == "sttc":
-            found[name] = sttc(spike_times, window=window_s, duration=duration_s, pairs=pairs)
+            found[name] = sttc(spike_times, window=window_s, duration=duration_s, tolerance_s=tolerance_s, pairs=pairs)
         elif name == "precision":
-            found[name] = precision(
-                traces if spike_times is None else _counts(spike_times, bin_s, duration_s), method=precision_method
-            )
+            activity = traces if spike_times is None else _counts(spike_times, bin_s, duration_s, tolerance_s)
+            found[name] = precision(activity, method=precision_method)
         elif spike_times is not None:
-            found[name] = spike_correlation(spike_times, bin_s=bin_s, duration_s=duration_s, pairs=pairs)
+            found[name] = spike_correlation(
+                spike_times, bin_s=bin_s, duration_s=duration_s, tolerance_s=tolerance_s, pairs=pairs
+            )
         else:
             found[name] = correlation(traces, pairs=pairs)
     return found
@@ -99,7 +105,7 @@ def check_measures(measures: Sequence[str], spikes: bool, traces: bool, given_pa
     return measures
 
 
-def _counts(trains: SpikeTimes, bin_s: float, duration_s: float | None) -> torch.Tensor:
+def _counts(trains: SpikeTimes, bin_s: float, duration_s: float | None, tolerance_s: float) -> torch.Tensor:
     if duration_s is None:
         duration_s = max(last_spike(trains) + bin_s / 2, bin_s)
-    return binned_counts(trains, bin_s=bin_s, duration_s=duration_s)
+    return binned_counts(trains, bin_s=bin_s, duration_s=duration_s, tolerance_s=tolerance_s)

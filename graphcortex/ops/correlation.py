@@ -10,11 +10,15 @@ import torch
 from graphcortex._checks import check_edge_index, check_finite, check_number
 from graphcortex.kernels import GraphStructure
 from graphcortex.kernels.products import sddmm
-from graphcortex.ops._spikes import SpikeTimes, as_activity, as_trains, check_within, last_spike
-
-# A time that is a whole number of bins in decimals need not be one in binary (0.3 / 0.1 < 3): a few units in the last
-# place are forgiven, so that the bin of a spike does not depend on whether times are in s or in ms.
-_ROUNDING = 1 + 4 * np.finfo(np.float64).eps
+from graphcortex.ops._spikes import (
+    ROUNDING,
+    SpikeTimes,
+    as_activity,
+    as_trains,
+    check_within,
+    last_spike,
+    tolerance_of,
+)
 
 # Values of a block of time: 128 MB in float64 for all pairs, 8 MB for given ones, whose rows should stay near the cache.
 _ALL_PAIRS_VALUES, _GIVEN_PAIRS_VALUES, _MIN_WIDTH = 2**24, 2**20, 256
@@ -56,16 +60,27 @@ def correlation(activity: torch.Tensor, *, pairs: torch.Tensor | None = None) ->
     return _correlate(lambda first, last: activity[:, first:last], *activity.shape, pairs)
 
 
-def binned_counts(spike_times: SpikeTimes, *, bin_s: float, duration_s: float) -> torch.Tensor:
+def binned_counts(
+    spike_times: SpikeTimes, *, bin_s: float, duration_s: float, tolerance_s: float | None = None
+) -> torch.Tensor:
     r"""Count the spikes of every neuron in consecutive bins of time.
 
     Bin :math:`k` holds the spikes at :math:`k b \le t < (k + 1) b`. There are :math:`\lfloor T / b \rfloor` bins;
     spikes after the last whole bin are not counted.
 
+    A spike that lies less than a tolerance before an edge belongs to the bin after it. Without this, rounding would choose
+    the bins of spikes that come in frames: frames of .1 s that a camera's clock counts from 86,400 s are off by up to
+    7e-12 s after the start was subtracted, half of them to the side of the bin before.
+
     Args:
         spike_times: Spike times of each neuron in s, ascending, counted from the start of the recording.
         bin_s: Width :math:`b` of a bin, in s.
         duration_s: Duration :math:`T` of the recording, in s.
+        tolerance_s: How far a spike time may lie from its true value, in s; it is used up to half of the shortest interval
+            between two spikes of one neuron, and up to half of a bin. If not given, it is read from the times: four
+            times the last binary digit that they all share (of differences, that of the largest time before the start was
+            subtracted), or four times the rounding of the latest time where they are float32. Give it where times were
+            scaled after the subtraction, or written with few digits.
 
     Returns:
         Counts, int64, shape ``(N, floor(duration_s / bin_s))``.
@@ -79,7 +94,9 @@ def binned_counts(spike_times: SpikeTimes, *, bin_s: float, duration_s: float) -
         tensor([[1, 1, 1, 0],
                 [0, 0, 0, 1]])
     """
-    bins, num_bins = _bins(as_trains(spike_times), bin_s, duration_s)
+    trains = as_trains(spike_times)
+    bin_s = check_number(bin_s, "bin_s", above=0.0)
+    bins, num_bins = _bins(trains, bin_s, duration_s, tolerance_of(spike_times, trains, bin_s, tolerance_s))
     return torch.from_numpy(_counts(bins, 0, num_bins))
 
 
@@ -88,6 +105,7 @@ def spike_correlation(
     *,
     bin_s: float = 0.2,
     duration_s: float | None = None,
+    tolerance_s: float | None = None,
     pairs: torch.Tensor | None = None,
 ) -> torch.Tensor:
     r"""Compute the Pearson correlation of the spike counts of all pairs of neurons, or of given pairs.
@@ -101,6 +119,8 @@ def spike_correlation(
             correlates all neurons (docs/coactivity.md).
         duration_s: Duration of the recording, in s. If not given, it ends half a bin after the last spike of all
             neurons, the choice of the MICrONS fields released with Shakiba et al. (2026).
+        tolerance_s: How far a spike time may lie from its true value, in s; by default it is read from the times, as
+            :func:`binned_counts` says.
         pairs: Pairs of neurons, int64, shape ``(2, P)``; nothing of size ``N * N`` is then made.
 
     Returns:
@@ -125,20 +145,19 @@ def spike_correlation(
     if duration_s is None:
         # At least one bin, also for trains that end within the first half of it.
         duration_s = max(last_spike(trains) + bin_s / 2, bin_s)
-    bins, num_bins = _bins(trains, bin_s, duration_s)
+    bins, num_bins = _bins(trains, bin_s, duration_s, tolerance_of(spike_times, trains, bin_s, tolerance_s))
     return _correlate(lambda first, last: torch.from_numpy(_counts(bins, first, last)), len(bins), num_bins, pairs)
 
 
-def _bins(trains: list[np.ndarray], bin_s: float, duration_s: float) -> tuple[list[np.ndarray], int]:
+def _bins(trains: list[np.ndarray], bin_s: float, duration_s: float, tolerance: float) -> tuple[list[np.ndarray], int]:
     """Return the bin of each spike that lies in a whole one, ascending, and the number of bins."""
-    bin_s = check_number(bin_s, "bin_s", above=0.0)
     duration_s = check_number(duration_s, "duration_s", above=0.0)
-    check_within(trains, duration_s, "duration_s")
-    num_bins = int(duration_s / bin_s * _ROUNDING)
+    check_within(trains, duration_s, "duration_s", tolerance)
+    num_bins = int((duration_s * (1 + ROUNDING) + tolerance) / bin_s)
     if num_bins < 1:
         raise ValueError(f"duration_s must be at least one bin of {bin_s} s, got {duration_s} s.")
     dtype = np.int32 if num_bins < 2**31 else np.int64
-    bins = [(train / bin_s * _ROUNDING).astype(dtype) for train in trains]
+    bins = [((train * (1 + ROUNDING) + tolerance) / bin_s).astype(dtype) for train in trains]
     return [of_one[: np.searchsorted(of_one, num_bins)] for of_one in bins], num_bins
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from graphcortex._checks import check_edge_index, check_number
-from graphcortex.ops._spikes import SpikeTimes, as_trains, check_within, last_spike
+from graphcortex.ops._spikes import ROUNDING, SpikeTimes, as_trains, check_within, last_spike, tolerance_of
 
 # Spikes, or coefficients, that are worked on at once; spikes that are looked up in one train at once.
 _BLOCK, _LOOKUPS = 2**17, 2**22
@@ -17,6 +17,7 @@ def sttc(
     *,
     window: float = 0.1,
     duration: float | None = None,
+    tolerance_s: float | None = None,
     pairs: torch.Tensor | None = None,
 ) -> torch.Tensor:
     r"""Compute the spike time tiling coefficient of all pairs of neurons, or of given pairs.
@@ -28,9 +29,10 @@ def sttc(
     .. math::
         \text{STTC} = \frac12 \left( \frac{P_A - T_B}{1 - P_A T_B} + \frac{P_B - T_A}{1 - P_B T_A} \right).
 
-    It is computed from the events, without bins. The window is closed: spikes exactly one window apart are together.
-    (On times that come in frames, do not choose a window of a whole number of frames: rounding would then decide.) A
-    silent neuron gets 0 with all others, and 1 with itself. A term whose :math:`P` and :math:`T` are both 1 is 1.
+    It is computed from the events, without bins. The window is closed: spikes exactly one window apart are together,
+    and so are those that are further apart by no more than a tolerance, so that rounding does not decide where times come
+    in frames. A silent neuron gets 0 with all others, and 1 with itself. A term whose :math:`P` and :math:`T` are both 1
+    is 1.
 
     All pairs take one sweep over the spikes of all neurons for each neuron, so the time goes with the coincidences; the
     memory is that of the result, half as much again, and some 40 bytes per spike. Given pairs take one look-up per spike.
@@ -40,6 +42,8 @@ def sttc(
         window: Largest distance of two spikes that are together, in s.
         duration: Duration of the recording in s. If not given, it ends one window after the last spike of all neurons,
             the choice of the MICrONS fields released with Shakiba et al. (2026).
+        tolerance_s: How far a spike time may lie from its true value, in s; by default it is read from the times, as
+            :func:`graphcortex.ops.binned_counts` says. The rounding of float64, 9e-16 of the last spike, comes on top.
         pairs: Pairs of neurons, int64, shape ``(2, P)``; nothing of size ``N * N`` is then made.
 
     Returns:
@@ -63,17 +67,19 @@ def sttc(
     if duration is None:
         duration = last_spike(trains) + window
     duration = check_number(duration, "duration", above=0.0)
-    check_within(trains, duration, "duration")
+    tolerance = tolerance_of(spike_times, trains, window, tolerance_s)
+    check_within(trains, duration, "duration", tolerance)
     if pairs is not None:
         check_edge_index(pairs, len(trains), "pairs")
 
     size = np.array([train.size for train in trains])
     tiled = np.array([_tiled(train, window, duration) for train in trains])
+    reach = window + tolerance + ROUNDING * last_spike(trains)
     if pairs is not None:
         a, b = pairs.cpu().numpy()
-        of_a, of_b = _together_pairs(trains, a, b, window), _together_pairs(trains, b, a, window)
+        of_a, of_b = _together_pairs(trains, a, b, reach), _together_pairs(trains, b, a, reach)
         return torch.from_numpy(_coefficient(a, b, of_a, of_b, size, tiled))
-    together = _together_all(trains, window)
+    together = _together_all(trains, reach)
     coefficient = np.empty(together.shape)
     rows = max(1, _BLOCK // len(trains))
     for first in range(0, len(trains), rows):
@@ -105,11 +111,11 @@ def _tiled(train: np.ndarray, window: float, duration: float) -> float:
     if not train.size:
         return 0.0
     covered = np.minimum(np.diff(train), 2 * window).sum()
-    covered += min(train[0], window) + min(duration - train[-1], window)
+    covered += min(train[0], window) + min(max(duration - train[-1], 0.0), window)
     return min(float(covered) / duration, 1.0)
 
 
-def _together_all(trains: list[np.ndarray], window: float) -> np.ndarray:
+def _together_all(trains: list[np.ndarray], reach: float) -> np.ndarray:
     """Count, for row j and column i, the spikes of neuron i that are together with a spike of neuron j."""
     N = len(trains)
     times = np.concatenate(trains)
@@ -126,7 +132,7 @@ def _together_all(trains: list[np.ndarray], window: float) -> np.ndarray:
     for row, train in zip(together, trains, strict=True):
         if not train.size:
             continue
-        low, high = _reach(moments, train, window)
+        low, high = _within(moments, train, reach)
         # Windows of one train may overlap; each spike counts once, so a window begins where the last one ended.
         low = np.maximum(low, np.concatenate(([0], np.maximum.accumulate(high)[:-1])))
         low, high = start[low], start[np.maximum(high, low)]
@@ -139,16 +145,16 @@ def _together_all(trains: list[np.ndarray], window: float) -> np.ndarray:
     return together
 
 
-def _reach(padded: np.ndarray, train: np.ndarray, window: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return, for every spike, the range of ascending, distinct moments, ``padded`` by infinities, at most a window away."""
+def _within(padded: np.ndarray, train: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return, for every spike, the range of ascending, distinct moments, ``padded`` by infinities, at most that far away."""
     moments = padded[1:-1]
-    low = np.searchsorted(moments, train - window, side="left")
-    high = np.searchsorted(moments, train + window, side="right")
-    # train - window is rounded, so that a moment at the very edge may fall on the wrong side: the distance decides, as
-    # in the formula, and alike for both neurons of a pair. (Rounding train + window never loses a moment that is near enough.)
-    low -= np.abs(padded[low] - train) <= window
-    low += np.abs(padded[low + 1] - train) > window
-    high -= np.abs(padded[high] - train) > window
+    low = np.searchsorted(moments, train - reach, side="left")
+    high = np.searchsorted(moments, train + reach, side="right")
+    # train - reach is rounded, so that a moment at the very edge may fall on the wrong side: the distance decides, as
+    # in the formula, and alike for both neurons of a pair. (Rounding train + reach never loses a moment that is near enough.)
+    low -= np.abs(padded[low] - train) <= reach
+    low += np.abs(padded[low + 1] - train) > reach
+    high -= np.abs(padded[high] - train) > reach
     return low, high
 
 
@@ -159,7 +165,7 @@ def _ranges(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     return np.arange(end[-1]) + np.repeat(low - (end - length), length)
 
 
-def _together_pairs(trains: list[np.ndarray], a: np.ndarray, b: np.ndarray, window: float) -> np.ndarray:
+def _together_pairs(trains: list[np.ndarray], a: np.ndarray, b: np.ndarray, reach: float) -> np.ndarray:
     """Count, for every pair, the spikes of its neuron ``a`` that are together with a spike of its neuron ``b``."""
     together = np.zeros(a.size, dtype=np.int64)
     size = np.array([train.size for train in trains])
@@ -173,8 +179,8 @@ def _together_pairs(trains: list[np.ndarray], a: np.ndarray, b: np.ndarray, wind
         other = trains[b[same[0]]]
         times = np.concatenate([trains[neuron] for neuron in a[same]])
         after = np.searchsorted(other, times)
-        near = np.abs(times - other[np.minimum(after, other.size - 1)]) <= window
-        near |= np.abs(times - other[np.maximum(after - 1, 0)]) <= window
+        near = np.abs(times - other[np.minimum(after, other.size - 1)]) <= reach
+        near |= np.abs(times - other[np.maximum(after - 1, 0)]) <= reach
         counted = np.concatenate(([0], np.cumsum(near)))
         together[same] = np.diff(counted[np.cumsum(np.append(0, size[a[same]]))])
     return together

@@ -98,6 +98,7 @@ def test_what_was_done_is_in_the_provenance_and_is_saved(tmp_path):
         "bin_s": 0.2,
         "window_s": 0.05,
         "duration_s": 40,
+        "tolerance_s": None,
     }
     assert out.provenance["coactivity"] == expected
     out.save(tmp_path / "graph.pt")
@@ -195,3 +196,17 @@ def test_the_stored_co_activity_comes_back(microns_root, name):
     for measure in ("correlation", "sttc"):
         matrix = stored.coactivity_matrix(measure)
         assert_allclose(along.coactivity[measure], matrix[source, target], rtol=0, atol=1e-12)
+
+
+def test_the_tolerance_of_times_reaches_every_measure():
+    frames = np.round(np.arange(600) * 0.1587, 3)
+    spikes = [frames[::3], frames[::2], frames[::5]]
+    options = {"bin_s": 2 * 0.1587, "window_s": 2 * 0.1587, "duration_s": 600 * 0.1587}
+    exact = [np.arange(600)[::step] * 0.1587 for step in (3, 2, 5)]
+    measures = ["correlation", "sttc", "precision"]
+    wide = Coactivity(spike_times=spikes, measures=measures, tolerance_s=0.001, **options)(without_coactivity(3))
+    sharp = Coactivity(spike_times=exact, measures=measures, **options)(without_coactivity(3))
+    none = Coactivity(spike_times=spikes, measures=measures, tolerance_s=0.0, **options)(without_coactivity(3))
+    for name in measures:
+        assert_allclose(wide.coactivity[name], sharp.coactivity[name], rtol=0, atol=1e-4)
+        assert (none.coactivity[name] - sharp.coactivity[name]).abs().max() > 1e-3

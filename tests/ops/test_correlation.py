@@ -148,6 +148,91 @@ def test_a_time_shift_by_whole_bins_changes_nothing_but_the_empty_bins():
     assert not later[:, :256].any()
 
 
+# --- times that were counted from a start which was subtracted
+
+
+def frame_times(frames, frame_s, start_s, dtype=np.float64):
+    """Times of frames as a clock that began long before gives them, counted from the start of the recording."""
+    start = dtype(start_s)
+    return np.maximum((start + np.asarray(frames) * frame_s).astype(dtype) - start, dtype(0))
+
+
+def test_two_frames_in_each_bin_of_a_day_old_clock():
+    frames = np.maximum(86400 + np.arange(12000) * 0.1 - 86400, 0)
+    counts = binned_counts([frames], bin_s=0.2, duration_s=1200.1)
+    assert torch.equal(counts, torch.full((1, 6000), 2))
+
+
+STARTS = [0.0, 12.34, 3600.5, 86400.0, 1_700_000_000.0]
+
+
+@pytest.mark.parametrize("start_s", STARTS)
+@pytest.mark.parametrize(("frame_s", "frames_per_bin"), [(0.1, 2), (0.1587, 2), (1 / 30, 3), (1 / 6.3009, 2), (0.1, 1)])
+def test_the_start_of_the_clock_moves_no_frame_into_another_bin(frame_s, frames_per_bin, start_s):
+    fires = np.random.default_rng(1).random((20, 6000)) < 0.1
+    trains = [frame_times(np.flatnonzero(row), frame_s, start_s) for row in fires]
+    bin_s, duration_s = frames_per_bin * frame_s, 6000 * frame_s * (1 + 1e-9)
+    counts = binned_counts(trains, bin_s=bin_s, duration_s=duration_s)
+    expected = fires.reshape(20, -1, frames_per_bin).sum(-1)
+    assert np.array_equal(counts.numpy(), expected)
+    found = spike_correlation(trains, bin_s=bin_s, duration_s=duration_s)
+    assert_allclose(found, np.corrcoef(expected), rtol=0, atol=1e-12)
+
+
+@given(
+    frames=st.lists(st.integers(0, 3000), min_size=1, max_size=20, unique=True).map(sorted),
+    frame_s=st.sampled_from([0.1, 0.1587, 0.03, 1 / 3]),
+    start_s=st.floats(0, 2e9),
+)
+def test_any_start_leaves_frames_in_their_bins(frames, frame_s, start_s):
+    counts = binned_counts([frame_times(frames, frame_s, start_s)], bin_s=2 * frame_s, duration_s=3002 * frame_s)
+    assert counts.size(1) == 1501
+    assert np.array_equal(counts[0].numpy(), np.bincount(np.array(frames) // 2, minlength=1501))
+
+
+@pytest.mark.parametrize("start_s", [0.0, 600.0])
+def test_times_in_float32_are_rounded_as_float32(start_s):
+    frames = np.delete(np.arange(5000), 7)
+    times = torch.from_numpy(frame_times(frames, 0.1, start_s, np.float32))
+    expected = np.bincount(frames // 2)
+    # Of float32 differences the start cannot be read: its rounding is said.
+    options = {"tolerance_s": 1e-3} if start_s else {}
+    counts = binned_counts([times], bin_s=0.2, duration_s=500.0, **options)
+    assert np.array_equal(counts[0].numpy(), expected)
+
+
+def test_the_tolerance_is_at_most_half_of_the_shortest_interval_and_of_the_bin():
+    # Tolerances of a whole bin would move every spike.
+    spread = [0.1, 0.35, 0.6, 0.85]
+    counts = binned_counts([spread], bin_s=0.25, duration_s=1.0, tolerance_s=100.0)
+    assert torch.equal(counts, torch.tensor([[1, 1, 1, 1]]))
+    assert torch.equal(binned_counts([[0.1]], bin_s=1.0, duration_s=2.0, tolerance_s=100.0), torch.tensor([[1, 0]]))
+
+
+def test_the_tolerance_can_be_given():
+    # Written with three digits, frames of .1587 s are off by up to .5 ms.
+    frames = np.arange(3000)
+    times = np.round(frames * 0.1587, 3)
+    options = {"bin_s": 2 * 0.1587, "duration_s": 3000 * 0.1587}
+    assert binned_counts([times], **options, tolerance_s=0.001).unique().tolist() == [2]
+    assert binned_counts([times], **options, tolerance_s=0.0).unique().tolist() != [2]
+
+
+def test_whole_ticks_of_a_clock_are_not_taken_for_rounding():
+    ticks = np.array([0.125, 0.25, 0.375, 0.5]) - 2.0**-15
+    assert torch.equal(binned_counts([ticks], bin_s=0.125, duration_s=0.5), torch.ones(1, 4, dtype=torch.int64))
+    ticks = np.array([0.1, 0.2]) - 1e-7
+    assert torch.equal(binned_counts([ticks], bin_s=0.1, duration_s=0.3), torch.tensor([[1, 1, 0]]))
+
+
+def test_the_last_spike_may_pass_the_end_by_rounding():
+    first, last = (86400 + 0.1) - 86400, (86400 + 1200.1) - 86400
+    assert last > 1200.1
+    binned_counts([[first, last]], bin_s=0.2, duration_s=1200.1)
+    with pytest.raises(ValueError, match=r"duration_s must reach the last spike"):
+        binned_counts([[first, last]], bin_s=0.2, duration_s=1200.1 - 1e-9)
+
+
 BAD_TRACES = {
     "one row of numbers": (torch.ones(4), {}),
     "no neurons": (torch.ones(0, 4), {}),
@@ -176,6 +261,7 @@ BAD = {
     "recording too short": ([torch.tensor([1.0, 5.0])], {"duration_s": 3.0}),
     "less than one bin": ([torch.tensor([0.01])], {"bin_s": 1.0, "duration_s": 0.5}),
     "times in ms": ([torch.tensor([1_000.0])], {"duration_s": 60.0}),
+    "negative tolerance": ([torch.tensor([1.0])], {"tolerance_s": -1e-6}),
     "unknown neuron": ([torch.tensor([1.0])] * 2, {"pairs": torch.tensor([[0], [2]])}),
 }
 

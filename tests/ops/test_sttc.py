@@ -113,6 +113,32 @@ def test_both_ways_decide_alike_where_rounding_decides():
         assert torch.equal(sttc(frames, window=window, pairs=pairs), sttc(frames, window=window).flatten())
 
 
+@pytest.mark.parametrize("start_s", [0.0, 3600.5, 86400.0, 1_700_000_000.0])
+@pytest.mark.parametrize(("frame_s", "frames"), [(0.1, 1), (0.1587, 2), (1 / 30, 3), (0.01, 7)])
+def test_windows_of_whole_frames_are_closed_whenever_the_clock_began(frame_s, frames, start_s):
+    fires = np.random.default_rng(2).random((6, 900)) < 0.02
+    trains = [np.maximum(start_s + np.flatnonzero(row) * frame_s - start_s, 0) for row in fires]
+    window, duration = frames * frame_s, 900 * frame_s
+    computed = sttc(trains, window=window, duration=duration)
+    pairs = torch.cartesian_prod(torch.arange(6), torch.arange(6)).T
+    assert torch.equal(sttc(trains, window=window, duration=duration, pairs=pairs), computed.flatten())
+    # In whole numbers of frames nothing is rounded; the share of the recording in windows goes with the rounded times.
+    whole = [np.flatnonzero(row) for row in fires]
+    middles = np.arange(900) + 0.5  # a window ends between two of them
+    tiled = [(np.abs(train[:, None] - middles) <= frames).any(0).mean() for train in whole]
+    for i, j in zip(*np.nonzero(~np.eye(6, dtype=bool)), strict=True):
+        together = np.abs(whole[i][:, None] - whole[j]) <= frames
+        p, q, t, u = together.any(1).mean(), together.any(0).mean(), tiled[i], tiled[j]
+        expected = ((p - u) / (1 - p * u) + (q - t) / (1 - q * t)) / 2
+        assert float(computed[i, j]) == pytest.approx(expected, abs=1e-9 + 100 * np.spacing(start_s))
+
+
+def test_the_tolerance_widens_no_window_by_more_than_itself():
+    trains = [[1.0, 5.0], [1.101, 5.2]]
+    assert sttc(trains, window=0.1, duration=8.0)[0, 1] < 0
+    assert sttc(trains, window=0.1, duration=8.0, tolerance_s=0.002)[0, 1] > 0
+
+
 def test_windows_that_cover_everything():
     trains = [[1.0, 2.0], [1.5]]
     assert torch.equal(sttc(trains, window=5.0, duration=3.0), torch.ones(2, 2).double())
