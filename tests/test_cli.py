@@ -148,7 +148,8 @@ def test_report_of_an_unfinished_folder_says_how_to_go_on(small, capsys, tmp_pat
     capsys.readouterr()
     assert cli.main(["report", str(out)]) == 0
     assert (
-        f"1 of 2 runs are missing, 0 of them failed; graphcortex resume {out} computes them" in capsys.readouterr().err
+        "1 of the 2 runs asked for last are missing, and 0 runs of the folder failed; "
+        f"graphcortex resume {out} computes those asked for last" in capsys.readouterr().err
     )
     assert (out / "report.html").is_file()
 

@@ -33,8 +33,8 @@ def report_command(config: ReportConfig) -> int:
     missing, failed = len(results.missing), len(results.failures)
     if missing or failed:
         print(
-            f"graphcortex: {missing} of {len(results.study.keys())} runs are missing, {failed} of them failed; "
-            f"graphcortex resume {config.folder} computes them.",
+            f"graphcortex: {missing} of the {len(results.study.keys())} runs asked for last are missing, and {failed} runs of the "
+            f"folder failed; graphcortex resume {config.folder} computes those asked for last.",
             file=sys.stderr,
         )
     print(path)

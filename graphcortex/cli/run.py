@@ -32,7 +32,7 @@ def run(config: StudyConfig) -> StudyResults:
     from graphcortex.viz import write_figures, write_report
 
     results = run_study(config)
-    figures = write_figures(results) if config.keep_weights else []
+    figures = write_figures(results.of_folder()) if config.keep_weights else []
     weights = f", learned weights in weights/, {len(figures)} figures in figures/" if config.keep_weights else ""
     report = f", {write_report(results, formats=()).name}" if len(results.runs) else ""
     tell(results, weights + report)

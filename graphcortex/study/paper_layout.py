@@ -61,7 +61,9 @@ def write_paper_layout(results: StudyResults, folder: str | Path, *, protocol: s
         PaperLayoutError: If a folder is there already, or there is nothing to write.
         ValueError: If the study has no such protocol.
     """
-    check_choice(protocol, "protocol", tuple(results.study.protocols))
+    check_choice(
+        protocol, "protocol", tuple(dict.fromkeys([*results.study.protocols, *(k.protocol for k in results.keys)]))
+    )
     keys = [key for key in results.keys if key.protocol == protocol and key.task in TASKS]
     if not keys:
         raise PaperLayoutError(f"the study must have finished runs of {', '.join(TASKS)} under {protocol!r}, got none.")
@@ -69,7 +71,7 @@ def write_paper_layout(results: StudyResults, folder: str | Path, *, protocol: s
     for key in keys:
         groups.setdefault((key.connectome, key.recurrence), []).append(key)
     written = []
-    functional = results.study.protocols[protocol].functional
+    functional = results.protocol_of(keys[0]).functional
     for (connectome, recurrence), group in groups.items():
         sign = "_sign+" if recurrence == "nonnegative" else ""
         final = Path(folder) / f"{connectome}{_SUFFIX[functional]}{sign}"
@@ -152,7 +154,7 @@ def _numbers(results: StudyResults, key: RunKey) -> dict[str, float]:
 
 
 def _config(results: StudyResults, key: RunKey, simulations: int) -> str:
-    protocol, n = results.study.protocols[key.protocol], results.study.connectomes[key.connectome].num_neurons
+    protocol, n = results.protocol_of(key), results.connectome_of(key).num_neurons
     parts = key.connectome.split("_") if re.fullmatch(r"\d+_\d+_\d+", key.connectome) else [None] * 3
     lines = {
         **dict(zip(("session", "scan", "field"), parts, strict=True)),

@@ -100,9 +100,11 @@ def draw_trials(task: Task, key: RunKey, protocol: Protocol, split: str, *, devi
         task: What draws them.
         key: The run.
         protocol: How many, and their seed.
-        split: ``"train"``, ``"validation"`` or ``"test"``.
+        split: ``"train"``, ``"validation"`` or ``"test"``. Where the protocol has no validation trials, the test trials serve.
         device: Where they are made.
     """
+    if split == "validation" and not protocol.num_validation:
+        split = "test"
     count = {"train": protocol.num_train, "validation": protocol.num_validation, "test": protocol.num_test}[split]
     parts = ("trials", key.task, split, protocol.data_seed)
     seed = derive_seed(*parts, key.seed) if protocol.trials == "per-seed" else derive_seed(*parts)
@@ -142,11 +144,12 @@ def start_run(
     if not model.rnn.structure.is_dense_view:
         initial["initial_edge_index"] = model.rnn.edge_index.cpu().clone()
     test_trials = draw_trials(task, key, protocol, "test", device=device)
+    validation_trials = draw_trials(task, key, protocol, "validation", device=device)
     training = Training(
         model,
         penalties,
         draw_trials(task, key, protocol, "train", device=device),
-        draw_trials(task, key, protocol, "validation", device=device) if protocol.num_validation else test_trials,
+        validation_trials,
         protocol,
         rng=derive_seed("noise", key.seed),
         nonnegative=key.recurrence == "nonnegative",

@@ -22,6 +22,7 @@ from graphcortex.data import Connectome
 from graphcortex.study import manifest, part
 from graphcortex.study.failure import Failure
 from graphcortex.study.key import RunKey
+from graphcortex.study.protocol import Protocol
 from graphcortex.study.run import RunResult
 
 __all__ = ["Store", "StoreError"]
@@ -237,6 +238,24 @@ class Store:
         """
         return Connectome.load(self.folder / "connectomes" / f"{name}.pt")
 
+    def protocol(self, name: str) -> Protocol:
+        """Return the protocol of a name, as the runs of the folder have it.
+
+        Raises:
+            StoreError: If the folder has none of that name.
+        """
+        protocols = self.manifest["settings"]["protocols"]
+        if name not in protocols:
+            raise StoreError(
+                f"{self.folder} must hold runs of the protocol, got {name!r}; it has {', '.join(protocols)}."
+            )
+        fields = protocols[name].items()
+        return Protocol(**{field: tuple(value) if isinstance(value, list) else value for field, value in fields})
+
+    def has_own_task(self, name: str) -> bool:
+        """Return whether the task of a name was given as an object of its user's, which no file holds."""
+        return self.manifest["settings"].get("tasks", {}).get(name) is not None
+
     def write_table(self, name: str, text: str) -> None:
         """Write a table into the folder, whole or not at all.
 
@@ -247,7 +266,7 @@ class Store:
             write_text(self.folder / name, text)
 
     def clean(self) -> None:
-        """Delete what killed processes left half written; only for who holds the folder."""
+        """Delete what killed processes left half written; only for the process that holds the folder."""
         with _writing(self.folder):
             remove_unfinished(self.folder)
 

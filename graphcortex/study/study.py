@@ -192,7 +192,7 @@ class Study:
             )
             engine = InProcess() if engine is None else engine
             failures = self._run_missing(store, engine, runner, keep_weights=keep_weights, show=progress)
-            return collect(self, store, failures)
+            return collect(self, store, failures, tasks=self.own_tasks)
 
     def _run_missing(
         self, store: Store, engine: Engine, runner: Runner, *, keep_weights: bool, show: bool
@@ -231,37 +231,60 @@ class Study:
         return {**asked, "keep_weights": keep_weights, "checkpoint_every": checkpoint_every}
 
 
-def load_study(folder: str | Path) -> Study:
+def load_study(folder: str | Path, *, tasks: Mapping[str, Task] | None = None) -> Study:
     """Return the study that was last asked for in a results folder; ``load_study(folder).run(folder)`` goes on with it.
 
+    Args:
+        folder: The results folder.
+        tasks: Tasks that are objects of the user's, by name: no file holds them.
+
     Raises:
-        StoreError: If the folder holds no study, or one with tasks of the user's own, which cannot be read from a file.
+        StoreError: If the folder holds no study, or one with tasks of the user's that are not given.
         ConnectomeError: If a connectome is missing or damaged.
     """
     store = Store.open(folder)
-    asked, settings = store.manifest["study"], store.manifest["settings"]
-    own = [name for name in asked["tasks"] if settings["tasks"][name] is not None]
-    if own:
+    own = [name for name in store.manifest["study"]["tasks"] if store.has_own_task(name)]
+    absent = [name for name in own if name not in (tasks or {})]
+    if absent:
         raise StoreError(
-            f"{folder} holds a study of tasks that are objects of its user's, {', '.join(own)}: make the same Study in Python, "
-            "and call its run() with this folder."
+            f"{folder} holds a study of tasks that are objects of its user's, {', '.join(absent)}: make the same Study in "
+            "Python, and call its run() with this folder; or give the tasks, load_study(folder, tasks={NAME: TASK})."
         )
-    given = {name: value for name, value in asked.items() if name in {field.name for field in fields(Study)}}
-    given["connectomes"] = {name: store.load_connectome(name) for name in asked["connectomes"]}
-    given["protocols"] = {name: Protocol(**_tuples(settings["protocols"][name])) for name in asked["protocols"]}
-    return Study(**given)
+    return _read_study(store, tasks or {})
 
 
-def load_results(folder: str | Path) -> StudyResults:
-    """Return the results that a folder holds, finished or not, without computing or writing anything.
+def load_results(folder: str | Path, *, tasks: Mapping[str, Task] | None = None) -> StudyResults:
+    """Return all results that a folder holds, whichever call asked for them, without computing or writing anything.
+
+    Args:
+        folder: The results folder, of a study that is finished or not.
+        tasks: Tasks that are objects of the user's, by name. Without them there are their results, but neither their trials nor
+            the levels of their accuracies.
 
     Raises:
         StoreError: If the folder holds no study, or a run cannot be read.
     """
     store = Store.open(folder)
-    study = load_study(folder)
-    keys = set(study.keys())
-    return collect(study, store, [failure for failure in store.failures() if failure.key in keys], write=False)
+    study = _read_study(store, tasks or {})
+    return collect(study, store, store.failures(), tasks=tasks or {}, everything=True, write=False)
+
+
+def _read_study(store: Store, tasks: Mapping[str, Task]) -> Study:
+    """Return the study that was last asked for, with tasks that cannot be drawn from where its user's are not given."""
+    asked = store.manifest["study"]
+    given = {name: value for name, value in asked.items() if name in {field.name for field in fields(Study)}}
+    if any(store.has_own_task(name) for name in asked["tasks"]):
+        given["tasks"] = {name: tasks.get(name, _AbsentTask(name)) for name in asked["tasks"]}
+    given["connectomes"] = {name: store.load_connectome(name) for name in asked["connectomes"]}
+    given["protocols"] = {name: store.protocol(name) for name in asked["protocols"]}
+    return Study(**given)
+
+
+@dataclass(frozen=True)
+class _AbsentTask:
+    """A task of which a folder knows the name alone."""
+
+    name: str
 
 
 def check_device(name: str) -> None:
@@ -284,10 +307,6 @@ def check_device(name: str) -> None:
 def _describe(task: Task | None) -> str | None:
     """Return a task of the user's in words that are the same in every process; None for one that has a name."""
     return None if task is None else re.sub(r" at 0x[0-9a-f]+", "", repr(task))
-
-
-def _tuples(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 @contextlib.contextmanager

@@ -7,8 +7,7 @@ from pathlib import Path
 import torch
 
 from graphcortex.metrics import modularity, strongest_edges
-from graphcortex.study import RunKey, StudyResults
-from graphcortex.tasks import get_task
+from graphcortex.study import RunKey, StoreError, StudyResults
 from graphcortex.viz.curves import plot_learning_curves
 from graphcortex.viz.graph import plot_learned_graph
 from graphcortex.viz.matrix import plot_matrix
@@ -19,10 +18,10 @@ def write_figures(results: StudyResults, *, suffix: str = ".png", dpi: float = 1
     """Write the figures of a study to ``figures/<connectome>/<protocol>/<task>/<recurrence>/`` in its results folder.
 
     ``learning-curves`` shows the training accuracy of each variant; ``<variant>-space`` the strongest learned edges between the
-    positions of the neurons, and ``<variant>-matrix`` the learned matrix ordered by module, both of the first seed.
+    positions of the neurons, and ``<variant>-matrix`` the learned matrix ordered by module, both of the first seed of the variant.
 
     Args:
-        results: The study, with the weights that were learned.
+        results: The study. A run whose weights were not kept has no learned graph.
         suffix: Format: ``.png``, ``.svg`` or ``.pdf``.
         dpi: Pixels per inch of a ``.png``.
 
@@ -37,21 +36,19 @@ def write_figures(results: StudyResults, *, suffix: str = ".png", dpi: float = 1
         folder = results.folder / "figures" / connectome / protocol / name.replace(":", "=") / recurrence
         history = results.history(name, connectome=connectome, protocol=protocol, recurrence=recurrence)
         title = f"{name}, {recurrence} recurrence: training accuracy"
-        curves = plot_learning_curves(history, title=title, **_levels(results, name))
+        curves = plot_learning_curves(history, title=title, **results.levels(name))
         files.append(save_figure(curves, folder / f"learning-curves{suffix}", dpi=dpi))
         for key in keys:
-            if key.seed == results.study.seeds[0]:
+            if key.seed == min(other.seed for other in keys if other.variant == key.variant):
                 files += _learned_graph(results, key, folder, suffix, dpi)
     return files
 
 
-def _levels(results: StudyResults, name: str) -> dict[str, float]:
-    task = results.study.own_tasks.get(name) or get_task(name)
-    return {level: getattr(task, level) for level in ("chance", "floor", "ceiling")}
-
-
 def _learned_graph(results: StudyResults, key: RunKey, folder: Path, suffix: str, dpi: float) -> list[Path]:
-    graph = results.learned_graph(key)
+    try:
+        graph = results.learned_graph(key)
+    except StoreError:  # its weights were not kept
+        return []
     edge_index, weight, n = graph.edge_index, graph.edge_weight, graph.num_nodes
     membership = None
     if bool(torch.isfinite(weight).all()):

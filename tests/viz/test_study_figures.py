@@ -89,8 +89,15 @@ def test_a_task_or_variant_asked_for_twice_is_drawn_once(results, drawn):
     config = SmallConfig(
         tasks=("go_nogo", "go_nogo"), field="tiny", variants=("WD", "WD"), seeds=1, epochs=1, out=results.folder
     )
-    again = StudyResults(config.study(), results.store, results.runs, results.table)
+    again = run_study(config, progress=False)
     assert [path.stem for path in write_figures(again)] == ["learning-curves", "WD-space", "WD-matrix"]
+
+
+def test_runs_without_weights_have_learning_curves_alone(tmp_path):
+    config = SmallConfig(tasks=("go_nogo",), field="tiny", variants=("WD",), seeds=1, out=tmp_path, keep_weights=False)
+    run_study(config, progress=False)
+    results = run_study(replace(config, variants=("W",), keep_weights=True), progress=False).of_folder()
+    assert [path.stem for path in write_figures(results)] == ["learning-curves", "W-space", "W-matrix"]
 
 
 def test_a_run_that_diverged_is_drawn_without_modules(tmp_path, monkeypatch):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,6 @@ from torch_geometric.data import Data
 
 from graphcortex._checks import check_choice
 from graphcortex.study import CLAIMS, CONTROLS, METRICS, ClaimsTable, RunKey, StoreError, StudyResults, evaluate_claims
-from graphcortex.tasks import get_task
 from graphcortex.viz._effects import paired_differences
 
 GROUP = ("connectome", "protocol", "recurrence", "task")
@@ -101,11 +99,12 @@ class ReportData:
 
 
 def read_study(results: StudyResults, *, claims: ClaimsTable | None = None, reference: str | None = None) -> ReportData:
-    """Read what the report shows.
+    """Read what the report shows: all runs of the folder.
 
     Raises:
         ValueError: If no run is of the reference.
     """
+    results = results.of_folder()
     runs = results.runs.assign(variant=results.runs["variant"].astype(str)).reset_index(drop=True)
     variants = tuple(dict.fromkeys(runs["variant"]))
     if reference is None:
@@ -151,19 +150,6 @@ def _groups(runs: pd.DataFrame, results: StudyResults) -> tuple[Group, ...]:
     rows = runs[list(GROUP)].drop_duplicates()
     told = [name for name in GROUP if rows[name].nunique() > 1] or ["task"]
     return tuple(
-        Group(
-            *row, label=" · ".join(readable(row[GROUP.index(name)]) for name in told), levels=_levels(row[-1], results)
-        )
+        Group(*row, label=" · ".join(readable(row[GROUP.index(name)]) for name in told), levels=results.levels(row[-1]))
         for row in rows.itertuples(index=False, name=None)
     )
-
-
-def _levels(name: str, results: StudyResults) -> dict[str, float]:
-    task: Any = results.study.own_tasks.get(name)
-    if task is None:
-        try:
-            task = get_task(name)
-        except (ValueError, ImportError):  # a task of an engine that is not here
-            return {}
-    levels = {level: getattr(task, level, None) for level in ("chance", "floor", "ceiling")}
-    return {name: float(level) for name, level in levels.items() if level is not None and np.isfinite(level)}

@@ -41,7 +41,7 @@ def provenance(results: StudyResults) -> Provenance:
     for number, machine in enumerate(manifest["machines"], start=1):
         title = "Machine" if len(manifest["machines"]) == 1 else f"Machine {number}"
         blocks[title] = flatten(machine["hardware"]) + flatten(machine["versions"])
-    why_not = _beyond_a_command(results.study)
+    why_not = _beyond_a_command(results)
     afresh = None if why_not else _command(results.study)
     return Provenance(blocks, shlex.join(["graphcortex", "resume", str(results.folder)]), afresh, why_not)
 
@@ -79,8 +79,11 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.3g} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"
 
 
-def _beyond_a_command(study: Study) -> str:
-    """Say what of a study the command line cannot ask for; nothing where it can."""
+def _beyond_a_command(results: StudyResults) -> str:
+    """Say what of a study one command cannot ask for; nothing where it can."""
+    study = results.study
+    if not set(results.keys) <= set(study.keys()):
+        return "several calls asked for its runs"
     if study.own_tasks:
         return f"its tasks are objects of its user's ({', '.join(study.own_tasks)})"
     if list(study.seeds) != list(range(study.seeds[0], study.seeds[0] + len(study.seeds))):

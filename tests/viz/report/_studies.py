@@ -15,6 +15,7 @@ from torch_geometric.data import Data
 
 from graphcortex.kernels import complete_edge_index
 from graphcortex.study import ClaimsTable, Failure, Finding, RunKey, Study, manifest, summarize
+from graphcortex.tasks import get_task
 from tests.study._small import connectome
 
 NUM_NEURONS = 12
@@ -62,6 +63,16 @@ class MadeStudy:
                 }
             )  # fmt: skip
         self.runs = pd.DataFrame(rows)
+
+    def of_folder(self) -> MadeStudy:
+        return self
+
+    def levels(self, task: str) -> dict[str, float]:
+        return {name: getattr(get_task(task), name) for name in ("chance", "floor", "ceiling")}
+
+    @property
+    def keys(self) -> list[RunKey]:
+        return self.study.keys()
 
     @property
     def table(self) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import itertools
 import json
 import re
 import shlex
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -128,6 +129,22 @@ def test_a_study_without_a_finished_run_says_so(tmp_path):
     text = Words(write_report(load_results(config.out)).read_text()).text
     assert "A study without a finished run" in text
     assert "No run was finished" in text
+
+
+@pytest.mark.parametrize(
+    "read", [lambda last: last, lambda last: load_results(last.folder)], ids=["the call", "the folder"]
+)
+def test_the_report_shows_the_runs_of_all_calls(tmp_path, read):
+    config = SmallConfig(out=tmp_path / "out", variants=("W",), tasks=("go_nogo",), seeds=2)
+    run_study(config, progress=False)
+    last = run_study(replace(config, variants=("WD",), first_seed=5, seeds=1), progress=False)
+    page = write_report(read(last), formats=())
+    text = Words(page.read_text()).text
+    runs = pd.read_csv(page.with_suffix("") / "runs.csv")
+    assert runs.groupby("variant")["seed"].unique().map(sorted).to_dict() == {"W": [0, 1], "WD": [5]}
+    assert "several calls asked for its runs" in text
+    (mean,) = last.of_folder().table.query("variant == 'W' and metric == 'accuracy'")["mean"]
+    assert f"W {mean:.3f}" in text
 
 
 def test_weights_that_were_not_kept_are_no_graph(tmp_path):
