@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from graphcortex.data._batch import with_common_codes
 from graphcortex.data._cave_retry import CaveError, CaveRetries
 from graphcortex.data._download import DownloadError
 from graphcortex.data._finding import Finding
@@ -76,4 +77,5 @@ __all__ = [
     "to_graphml",
     "to_npz",
     "to_tables",
+    "with_common_codes",
 ]

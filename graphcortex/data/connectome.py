@@ -11,6 +11,7 @@ from torch import Tensor
 from torch_geometric.data import Batch, Data, HeteroData
 from torch_geometric.data.storage import EdgeStorage
 
+from graphcortex.data._batch import batch_alike
 from graphcortex.data._notes import Notes
 from graphcortex.data._save import read_connectome, write_connectome
 from graphcortex.data._validate import ConnectomeError, as_tensor, check_connectome
@@ -27,7 +28,8 @@ class Connectome(HeteroData):
     ``("neuron", "coactivity", "neuron")``, each with its own ``edge_index`` ``(2, E)`` from source (row 0, presynaptic)
     to target (row 1). :mod:`graphcortex.data.schema` lists every field. It is a
     :class:`torch_geometric.data.HeteroData`: it subgraphs, batches, moves and loads like any other, and comes back as a
-    ``Connectome``. Graphs of one batch must hold the same fields.
+    ``Connectome``. Graphs of one batch must hold the same fields; where they have other names for their codes, the batch has one
+    table of names for all, and the codes are translated.
 
     Make one with :meth:`from_arrays`. Because ``size`` is also a method of PyG's stores, read the synapse sizes as
     ``connectome.synapses["size"]``.
@@ -260,6 +262,37 @@ class Connectome(HeteroData):
         matrix[store.edge_index[0], store.edge_index[1]] = store[name]
         return matrix
 
+    def concat(self, data: Connectome) -> Connectome:
+        """Return this connectome and another as one, without edges between them.
+
+        The neurons of the other come after those of this one. Where codes have other names, they are translated.
+
+        Args:
+            data: The other connectome, with the same fields.
+
+        Returns:
+            The connectome of both. Its provenance lists theirs, as ``graphs``.
+
+        Raises:
+            ConnectomeError: If a field is there in one only, or an id is in both.
+
+        Example:
+            >>> one = Connectome.from_arrays(torch.rand(2, 3), [[0], [1]], [2])
+            >>> one.concat(one).synapses.edge_index.tolist()
+            [[0, 2], [1, 3]]
+        """
+        batch = Batch.from_data_list([self, data])
+        out = type(self)()
+        for store in (*batch.node_stores, *batch.edge_stores):
+            for name, value in store.items():
+                if name in fields_of(store._key if store._key == NEURON else store._key[1]):
+                    out[store._key][name] = value
+        if "names" in batch._global_store:
+            out.names = batch.names[0]
+        if "provenance" in batch._global_store:
+            out.provenance = {"source": "concatenation", "graphs": [dict(notes) for notes in batch.provenance]}
+        return out.validate()
+
     def subgraph(self, subset: Any) -> Connectome:
         """Keep some neurons and the edges among them.
 
@@ -370,6 +403,9 @@ class Connectome(HeteroData):
             lines.insert(0, f"{self.num_graphs} graphs")
         body = "".join(f"\n  {line}" for line in lines)
         return f"{type(self).__name__}({body}\n)" if body else f"{type(self).__name__}()"
+
+
+batch_alike(Connectome)
 
 
 def _shortened(text: str) -> str:

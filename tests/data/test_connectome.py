@@ -11,11 +11,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch_geometric.data import Batch, Data, HeteroData
+from torch_geometric.data import Batch, Data, HeteroData, InMemoryDataset
 from torch_geometric.loader import DataLoader
 
-from graphcortex.data import Connectome, ConnectomeError
+from graphcortex.data import Connectome, ConnectomeError, with_common_codes
 from graphcortex.data._notes import Notes
+from graphcortex.data.schema import COACTIVITY, SYNAPSE
 from tests.data._graphs import all_pairs, arrays, connectome, connectomes, same
 
 # --- what it holds --------------------------------------------------------------------------------
@@ -256,6 +257,154 @@ def test_a_batch_keeps_notes_that_differ():
     assert batch[1].provenance == {"y": [1, 2], "z": None}
     assert "2 graphs" in repr(batch)
     assert "7 neurons" in repr(batch)
+
+
+def named(graph: Connectome) -> dict[str, list[str]]:
+    """What the codes of the neurons say, as text."""
+    return {name: [words[code] for code in graph["neuron"][name].tolist()] for name, words in graph.names.items()}
+
+
+AREAS = st.lists(st.sampled_from(["V1", "LM", "AL", "RL"]), min_size=1, max_size=5)
+
+
+@st.composite
+def with_areas(draw):
+    """Draw a connectome whose table of names is its own: other names, in another order, some of them without neurons."""
+    areas = draw(AREAS)
+    words = draw(st.permutations(sorted({*areas, *draw(AREAS)})))
+    return connectome(
+        len(areas), area=[words.index(area) for area in areas], names={**arrays()["names"], "area": words}
+    )
+
+
+@given(graphs=st.lists(with_areas(), min_size=1, max_size=4))
+def test_one_code_has_one_name_in_a_batch(graphs):
+    before = [named(graph) for graph in graphs]
+    batch = Batch.from_data_list(graphs)
+    assert all(names == batch.names[0] for names in batch.names)
+    expected = [area for names in before for area in names["area"]]
+    assert [batch.names[0]["area"][code] for code in batch["neuron"].area.tolist()] == expected
+    batch.validate()
+    assert [named(graph) for graph in batch.to_data_list()] == before
+    assert [named(graph) for graph in graphs] == before  # the graphs stay as they are
+    for one, graph in zip(with_common_codes(graphs), batch.to_data_list(), strict=True):
+        assert same(one, graph)
+
+
+def test_recordings_of_a_batch_have_one_table_too():
+    def recorded(names, codes):
+        pairs = {"coactivity_index": [[0, 1], [1, 2]], "recording": codes}
+        return Connectome.from_arrays(np.zeros((3, 3)), [[0], [1]], [1], names={"recording": names}, **pairs)
+
+    batch = Batch.from_data_list([recorded(["a", "b"], [0, 1]), recorded(["c", "a"], [0, 1])])
+    names = batch.names[0]["recording"]
+    assert [names[code] for code in batch.coactivity.recording.tolist()] == ["a", "b", "c", "a"]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_loader_gives_batches_of_one_table(workers):
+    graphs = [connectome(3, names={**arrays()["names"], "area": [area]}) for area in ("V1", "LM", "V1", "AL")]
+    for batch, expected in zip(
+        DataLoader(graphs, batch_size=2, num_workers=workers), (["V1", "LM"], ["V1", "AL"]), strict=True
+    ):
+        assert batch["neuron"].area.tolist() == [0, 0, 0, 1, 1, 1]
+        assert list(batch.names[1]["area"]) == expected
+
+
+def without_coactivity(graph: Connectome) -> Connectome:
+    del graph[COACTIVITY]
+    for name in ("self_correlation", "self_sttc", "self_precision"):
+        del graph["neuron"][name]
+    return graph
+
+
+def without(graph: Connectome, store, name: str) -> Connectome:
+    del graph[store][name]
+    return graph
+
+
+UNLIKE = {
+    "co-activity in one only": (
+        lambda: without_coactivity(connectome(3)),
+        "coactivity.correlation, coactivity.edge_index",
+    ),
+    "one measure less": (lambda: without(connectome(3), COACTIVITY, "sttc"), "none of coactivity.sttc"),
+    "sizes in one only": (lambda: without(connectome(3), SYNAPSE, "size"), "none of synapse.size"),
+    "ids in one only": (lambda: without(connectome(3), "neuron", "unit_id"), "none of neuron.unit_id"),
+}
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize(("make", "lacking"), UNLIKE.values(), ids=UNLIKE.keys())
+def test_a_batch_refuses_fields_of_some_graphs_only(make, lacking, first):
+    graphs = [make(), connectome(4)] if first else [connectome(4), make()]
+    expected = f"must hold the same fields.*got {'' if lacking.startswith('none') else 'none of '}{lacking}"
+    joins = {
+        "a batch": Batch.from_data_list,
+        "a dataset in memory": InMemoryDataset.collate,
+        "one connectome": lambda graphs: graphs[0].concat(graphs[1]),
+        "a loader": lambda graphs: next(iter(DataLoader(graphs, batch_size=2))),
+    }
+    for join in joins.values():
+        with pytest.raises(ConnectomeError, match=expected):
+            join(graphs)
+
+
+def test_a_batch_refuses_codes_that_have_names_in_some_graphs_only():
+    names = arrays()["names"]
+    with pytest.raises(ConnectomeError, match=r"codes of area must have names in every graph.*none in graph 1"):
+        Batch.from_data_list(
+            [connectome(3), connectome(3, names={"layer": names["layer"], "cell_type": names["cell_type"]})]
+        )
+
+
+def test_a_batch_refuses_what_is_no_connectome_or_a_batch_already():
+    batch = Batch.from_data_list([connectome(3), connectome(4)])
+    for other in (batch, HeteroData()):
+        with pytest.raises(ConnectomeError, match=r"must hold single connectomes, got .* as graph 1"):
+            Batch.from_data_list([connectome(3), other])
+
+
+def test_graphs_without_notes_join_those_that_have_them():
+    plain = Connectome.from_arrays(np.zeros((2, 3)), [[0], [1]], [1])
+    noted = Connectome.from_arrays(np.zeros((2, 3)), [[0], [1]], [1], provenance={"source": "x"})
+    for graphs in ([plain, noted], [noted, plain]):
+        batch = Batch.from_data_list(graphs)
+        assert [dict(notes) for notes in batch.provenance] == [dict(g.get("provenance", {})) for g in graphs]
+    assert "provenance" not in plain._global_store
+
+
+def test_other_graphs_are_batched_as_before():
+    batch = Batch.from_data_list([connectome(3).wiring(), connectome(4).wiring()])
+    assert batch.num_graphs == 2
+    assert batch.num_nodes == 7
+    assert InMemoryDataset.collate([Data(x=torch.ones(2)), Data(x=torch.ones(3))])[0].x.shape == (5,)
+
+
+def test_a_dataset_in_memory_gives_its_graphs_back():
+    graphs = [connectome(3, names={**arrays()["names"], "area": [area]}) for area in ("V1", "LM")]
+
+    class Both(InMemoryDataset):
+        def __init__(self):
+            super().__init__()
+            self.data, self.slices = self.collate(graphs)
+
+    for number, graph in enumerate(graphs):
+        assert same(Both()[number], graph)
+
+
+@given(one=with_areas(), other=with_areas())
+def test_two_connectomes_become_one(one, other):
+    other["neuron"].root_id += 100
+    other["neuron"].nucleus_id += 100
+    both, N = one.concat(other), one.num_neurons
+    assert type(both) is Connectome
+    assert torch.equal(both.count_matrix(), torch.block_diag(one.count_matrix(), other.count_matrix()))
+    assert named(both) == {name: named(one)[name] + named(other)[name] for name in named(one)}
+    assert torch.equal(both.coactivity.edge_index[:, one.coactivity.num_edges :], other.coactivity.edge_index + N)
+    assert [notes["source"] for notes in both.provenance["graphs"]] == ["test", "test"]
+    with pytest.raises(ConnectomeError, match="must name each neuron once"):
+        one.concat(one)
 
 
 def test_a_batch_names_the_graph_that_is_wrong():
