@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Collection
 from typing import Any
 
+import numpy as np
 import torch
 
 
@@ -133,3 +135,46 @@ def check_finite(values: torch.Tensor, name: str) -> None:
             f"{name} must be finite, got {int(wrong.sum())} of {values.numel()} values that are NaN or infinite "
             f"(the first at {first}: {float(values[first])}); drop or replace them."
         )
+
+
+_COMPUTED = {torch.bool: torch.uint8, torch.uint16: torch.int32, torch.uint32: torch.int64, torch.uint64: torch.float64}
+"""Dtypes that torch stores and hardly computes with, and ones that hold the same values (uint64: the nearest)."""
+
+
+def as_real_tensor(values: Any, name: str) -> torch.Tensor:
+    """Return real numbers as a tensor of a dtype that torch computes with, not copied where they are one.
+
+    NumPy's arrays may be of any byte order, read-only or masked; a masked value becomes NaN.
+
+    Args:
+        values: A tensor, an array, or what NumPy makes one of.
+        name: What they are called in messages.
+
+    Raises:
+        ValueError: If they are not real numbers.
+    """
+    if not isinstance(values, torch.Tensor):
+        values = _from_array(values, name)
+    if values.is_complex():
+        raise ValueError(f"{name} must be real, got {values.dtype}.")
+    return values.to(_COMPUTED.get(values.dtype, values.dtype))
+
+
+def _from_array(values: Any, name: str) -> torch.Tensor:
+    try:
+        array = np.asanyarray(values)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be an array of numbers, got rows of different lengths.") from None
+    if array.dtype.kind == "c":
+        raise ValueError(f"{name} must be real, got {array.dtype}.")
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must hold numbers, got an array of {array.dtype}.")
+    if isinstance(array, np.ma.MaskedArray):
+        array = array.astype(np.float64).filled(np.nan) if np.ma.is_masked(array) else array.data
+    wide = array.dtype.kind == "f" and array.dtype.itemsize > 8
+    array = np.asarray(array, dtype=np.float64 if wide else array.dtype.newbyteorder("="))
+    if any(stride < 0 for stride in array.strides):
+        array = array.copy()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(array)

@@ -16,6 +16,12 @@ from graphcortex.data._unpickle import DataFileError, UnsafeFileError
 MAX_RATIO = 1100
 """Deflate makes at most 1,032 bytes of one. A data set that would fill more memory was never written."""
 
+_SECONDS = {
+    **dict.fromkeys(("seconds", "second", "sec", "s"), 1.0),
+    **dict.fromkeys(("milliseconds", "millisecond", "msec", "ms"), 1e-3),
+    **dict.fromkeys(("microseconds", "microsecond", "usec", "us"), 1e-6),
+}
+
 
 @dataclass(frozen=True)
 class File:
@@ -58,7 +64,7 @@ def members(file: File, path: str) -> list[str]:
 def numbers(file: File, path: str, *, dimensions: int, whole: bool = False) -> np.ndarray:
     """Read a data set of numbers."""
     found = _dataset(file, path)
-    kinds = "iu" if whole else "fiu"
+    kinds = "iu" if whole else "fiub"
     if found.dtype.kind not in kinds or len(found.shape) != dimensions:
         what = "whole numbers" if whole else "numbers"
         raise DataFileError(
@@ -66,6 +72,57 @@ def numbers(file: File, path: str, *, dimensions: int, whole: bool = False) -> n
             f"{found.dtype} of shape {found.shape}."
         )
     return found[...]
+
+
+def as_ids(file: File, path: str, stored: np.ndarray) -> np.ndarray:
+    """Return the whole numbers of a data set as ids, int64, of at least 0."""
+    low, high = (int(stored.min()), int(stored.max())) if stored.size else (0, 0)
+    if low < 0 or high >= 2**63:
+        raise DataFileError(
+            f"{file.path}: expected ids from 0 to 2**63 - 1 in /{path}, got values from {low} to {high}."
+        )
+    return stored.astype(np.int64)
+
+
+def scaled(file: File, path: str, values: np.ndarray) -> np.ndarray:
+    """Apply the ``conversion`` and ``offset`` that a data set of NWB may have: values x conversion + offset, in float64."""
+    factors = {name: _number(file, path, name, default) for name, default in (("conversion", 1.0), ("offset", 0.0))}
+    if factors == {"conversion": 1.0, "offset": 0.0}:
+        return values
+    if factors["conversion"] == 0:
+        raise DataFileError(f"{file.path}: expected a conversion of /{path} other than 0, got 0: it leaves nothing.")
+    return values.astype(np.float64) * factors["conversion"] + factors["offset"]
+
+
+def seconds(file: File, path: str) -> float:
+    """Return how many seconds the unit of a data set of times has; NWB knows only seconds, and so do files without a unit."""
+    unit = _dataset(file, path).attrs.get("unit", "seconds")
+    unit = unit.decode("utf-8") if isinstance(unit, bytes) else str(unit)
+    if unit.strip().lower() not in _SECONDS:
+        raise DataFileError(
+            f"{file.path}: expected times in one of {', '.join(_SECONDS)} in /{path}, got the unit {unit!r}; store seconds."
+        )
+    return _SECONDS[unit.strip().lower()]
+
+
+def table_of(file: File, path: str, default: str) -> str:
+    """Return the path of the table whose rows a data set names, as its attribute ``table`` says, or else the default."""
+    h5py = require("h5py", "nwb", "Reading NWB files")
+    reference = _dataset(file, path).attrs.get("table")
+    if reference is None:
+        return default
+    try:
+        name = file.handle[reference].name.strip("/")
+        found = _find(file, name)
+    except (AttributeError, KeyError, TypeError, ValueError):  # it leads to nothing, to nothing with a name, or is none
+        found = None
+    if not isinstance(found, h5py.Group):
+        _required(file, f"{default}/id")
+        raise DataFileError(
+            f"{file.path}: expected the attribute table of /{path} to refer to a table of this file, such as /{default}, got "
+            f"{reference!r}, which leads to none."
+        )
+    return name
 
 
 def texts(file: File, path: str) -> list[str]:
@@ -90,13 +147,27 @@ def text(file: File, path: str) -> str | None:
 def start_and_rate(file: File, path: str) -> tuple[float, float]:
     """Read the time of the first frame in s, and the frames per second."""
     found = _dataset(file, path)
-    start, rate = found[()], found.attrs.get("rate")
-    start, rate = float(np.asarray(start).reshape(-1)[0]), float("nan") if rate is None else float(rate)
+    start = float(np.asarray(found[()]).reshape(-1)[0]) * seconds(file, path)
+    rate = _number(file, path, "rate", float("nan"))
     if not (np.isfinite(start) and np.isfinite(rate) and rate > 0):
         raise DataFileError(
             f"{file.path}: expected a start and a rate above 0 Hz in /{path}, got {start} s and {rate} Hz."
         )
     return start, rate
+
+
+def _number(file: File, path: str, name: str, default: float) -> float:
+    """Return a number that stands as an attribute of a data set, or a default."""
+    value = _dataset(file, path).attrs.get(name)
+    if value is None:
+        return default
+    try:
+        number = float(np.asarray(value).reshape(-1)[0])
+    except (TypeError, ValueError, IndexError):
+        number = float("nan")
+    if not np.isfinite(number):
+        raise DataFileError(f"{file.path}: expected a finite number as the attribute {name} of /{path}, got {value!r}.")
+    return number
 
 
 def _dataset(file: File, path: str) -> Any:

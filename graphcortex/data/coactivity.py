@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 
 import torch
@@ -12,7 +13,7 @@ from torch_geometric.transforms import BaseTransform
 from graphcortex._checks import check_edge_index, check_number
 from graphcortex.data.connectome import Connectome
 from graphcortex.data.schema import COACTIVITY, NEURON, fields_of
-from graphcortex.ops._spikes import SpikeTimes
+from graphcortex.ops._spikes import SpikeTimes, as_activity
 from graphcortex.ops.coactivity import check_measures, coactivity
 
 
@@ -22,6 +23,10 @@ class Coactivity(BaseTransform):
     Co-activity that the connectome held before is replaced, the ``self_`` fields of its neurons included. What was done
     is added to the provenance. Along given edges nothing of size ``N * N`` is made, so that a whole co-registered
     population can be measured at its synapses.
+
+    A neuron whose trace is NaN (or masked) in every frame was not recorded: its pairs have no edge, since their co-activity
+    is unknown, not zero, and a warning and the provenance say how many there are. The diagonals of the measures
+    (``self_correlation``, ...) are then left out, for they have no value for such a neuron.
 
     Args:
         spike_times: Spike times of each neuron of the connectome, in its order, in s, ascending, from the start of the
@@ -102,6 +107,17 @@ class Coactivity(BaseTransform):
             "duration_s": self.duration_s,
             "tolerance_s": self.tolerance_s,
         }
+        if "traces" in recording:
+            recording["traces"] = as_activity(recording["traces"], "traces")
+        recorded = _recorded(recording.get("traces"), N)
+        silent = N - int(recorded.sum())
+        if silent:
+            recording["traces"] = recording["traces"][recorded]
+            pairs = _among(recorded, pairs)
+            warnings.warn(
+                f"{silent} of {N} neurons have NaN in every frame of their trace: they have no co-activity.",
+                stacklevel=2,
+            )
         found = coactivity(
             **recording,
             measures=self.measures,
@@ -116,16 +132,15 @@ class Coactivity(BaseTransform):
         for name in fields_of(NEURON):
             if name.startswith("self_") and name in data[NEURON]:
                 del data[NEURON][name]
-        if pairs is None:
-            source, target = (~torch.eye(N, dtype=torch.bool)).nonzero().T
-        else:
-            source, target = pairs
-        data[COACTIVITY].edge_index = torch.stack([source, target]).to(device)
+        source, target = pairs if pairs is not None else (~torch.eye(N - silent, dtype=torch.bool)).nonzero().T
+        number = recorded.nonzero().flatten()
+        data[COACTIVITY].edge_index = number[torch.stack([source, target])].to(device)
         for name, values in found.items():
-            # A neuron agrees with itself: only the precision has more to say on its diagonal.
-            own = values.diagonal().clone() if pairs is None else torch.ones(N, dtype=torch.float64)
             data[COACTIVITY][name] = (values[source, target] if pairs is None else values).to(device)
-            data[NEURON][f"self_{name}"] = own.to(device)
+            if not silent:
+                # A neuron agrees with itself: only the precision has more to say on its diagonal.
+                own = values.diagonal().clone() if pairs is None else torch.ones(N, dtype=torch.float64)
+                data[NEURON][f"self_{name}"] = own.to(device)
         used = {
             "of": next(iter(recording)),
             "measures": list(self.measures),
@@ -133,6 +148,8 @@ class Coactivity(BaseTransform):
         }
         if "spike_times" in recording:
             used |= options
+        if silent:
+            used["neurons_not_recorded"] = silent
         if "precision" in self.measures:
             used["precision_method"] = self.precision_method
         before = dict(data.provenance) if "provenance" in data._global_store else {}
@@ -152,3 +169,17 @@ class Coactivity(BaseTransform):
         of = "traces" if self.spike_times is None else "spike_times"
         along = repr(self.along) if isinstance(self.along, str) else f"{self.along.size(1)} pairs"
         return f"Coactivity({of}, measures={list(self.measures)}, along={along})"
+
+
+def _recorded(traces: Tensor | None, num_neurons: int) -> Tensor:
+    """Return which neurons have a value in some frame, a mask of shape ``(N,)``."""
+    if traces is None or not traces.is_floating_point() or not bool(traces[:, 0].isnan().any()):
+        return torch.ones(num_neurons, dtype=torch.bool)
+    return ~traces.isnan().all(1)
+
+
+def _among(recorded: Tensor, pairs: Tensor | None) -> Tensor | None:
+    """Return the pairs of recorded neurons, as numbers among these."""
+    if pairs is None:
+        return None
+    return (recorded.cumsum(0) - 1)[pairs[:, recorded[pairs].all(0)]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,7 +35,8 @@ class Recording:
         session: Session of the experiment.
         scan: Scan within the session.
         field: Field within the scan.
-        traces: Fluorescence of each unit, in the unit of the file, float32, shape ``(N, T)``.
+        traces: Fluorescence of each unit, in the unit of the file, its conversion and offset applied, float32, shape
+            ``(N, T)``. NaN where the file has NaN: see :meth:`complete`.
         timestamps_s: Time of each frame in s, ascending, float64, shape ``(T,)``.
         unit_id: Unit within the scan, int64, shape ``(N,)``.
         nucleus_id: Nucleus of each unit, int64, 0 where the file names none, shape ``(N,)``.
@@ -89,19 +91,40 @@ class Recording:
         parts = {name: getattr(self, name)[rows] for name in ("traces", "unit_id", "nucleus_id", "pos")}
         return replace(self, mask_type=kinds, **parts)
 
+    @property
+    def missing_frames(self) -> Tensor:
+        """Frames in which the trace of each unit is NaN, int64, shape ``(N,)``."""
+        return self.traces.isnan().sum(1)
+
+    def complete(self) -> Recording:
+        """Return the recording without NaN.
+
+        Units without any value are left out, then frames that no unit has a value in, and then the units that still
+        have NaN.
+        """
+        missing = self.traces.isnan()
+        units = ~missing.all(1)
+        frames = ~missing[units].all(0)
+        units &= ~missing[:, frames].any(1)
+        chosen = self.select(self.unit_id[units])
+        return replace(chosen, traces=chosen.traces[:, frames], timestamps_s=self.timestamps_s[frames])
+
     def __repr__(self) -> str:
         units, frames = self.traces.shape
-        return f"Recording({self.name}: {units:,} units, {frames:,} frames at {self.rate_hz:.2f} Hz)"
+        gaps = int((self.missing_frames > 0).sum())
+        without = f", {gaps:,} units with NaN" if gaps else ""
+        return f"Recording({self.name}: {units:,} units, {frames:,} frames at {self.rate_hz:.2f} Hz{without})"
 
 
 class MicronsRecordings:
     """The NWB files of scans, each with the traces of its fields (extra ``[nwb]``).
 
-    Of each file these paths are read: ``/processing/ophys/Fluorescence/RoiResponseSeries{field}`` (``data``,
-    ``timestamps`` or ``starting_time``, ``rois``) and ``/processing/ophys/ImageSegmentation/PlaneSegmentation{field}``
-    (``id``, which holds the unit ids, and where they are there ``nucleus_id``, ``mask_type`` and the voxels
-    ``pt_x_position``, ``pt_y_position``, ``pt_z_position``). Its ``pt_root_id`` is left alone: it is stored as float64,
-    which cannot hold the 18 digits of a root id; look root ids up by nucleus id.
+    Of each file these paths are read: ``/processing/ophys/Fluorescence/RoiResponseSeries{field}`` (``data`` with its
+    ``conversion`` and ``offset``, ``timestamps`` or ``starting_time``, ``rois``) and the table that ``rois`` refers to, or
+    else ``/processing/ophys/ImageSegmentation/PlaneSegmentation{field}`` (``id``, which holds the unit ids, and where they
+    are there ``nucleus_id``, with NaN or -1 for none, ``mask_type`` and the voxels ``pt_x_position``, ``pt_y_position``,
+    ``pt_z_position``). Times are in s unless their ``unit`` says ms or us. The ``pt_root_id`` of the table
+    is left alone: it is stored as float64, which cannot hold the 18 digits of a root id; look root ids up by nucleus id.
 
     Links and data that lie outside a file are not followed. A damaged file is a :class:`DataFileError`, but for one case
     that lies in the HDF5 library: it may never return from texts of variable length whose heap is damaged.
@@ -170,6 +193,9 @@ class MicronsRecordings:
     def read(self, session: int, scan: int, field: int) -> Recording:
         """Read one field.
 
+        A unit whose trace holds NaN is read with the others, and a warning counts them; :meth:`Recording.complete` leaves
+        them out.
+
         Raises:
             DataFileError: If there is no file of this scan, it is damaged or not of this layout, or it does not have
                 this field.
@@ -224,19 +250,11 @@ def _read(file: hdf5.File, session: int, scan: int, field: int) -> Recording:
             f"{file.path}: expected /{FLUORESCENCE}/RoiResponseSeries{field}, got the fields "
             f"{', '.join(map(str, there)) or 'none'}."
         )
-    series, plane = f"{FLUORESCENCE}/RoiResponseSeries{field}", f"{SEGMENTATION}/PlaneSegmentation{field}"
-    stored = hdf5.numbers(file, f"{series}/data", dimensions=2)
-    with np.errstate(over="ignore"):
-        traces = torch.from_numpy(np.array(stored.T, dtype=np.float32, order="C"))
-    del stored
-    if not traces.numel() or not bool(torch.isfinite(traces).all()):
-        wrong = int((~torch.isfinite(traces)).sum())
-        raise DataFileError(
-            f"{file.path}: expected finite traces in /{series}/data, got shape {tuple(traces.T.shape)} with {wrong} values "
-            "that are NaN or too large for float32."
-        )
+    series = f"{FLUORESCENCE}/RoiResponseSeries{field}"
+    plane = _plane(file, series, field)
+    traces = _traces(file, f"{series}/data")
     units, frames = traces.shape
-    unit_id = hdf5.numbers(file, f"{plane}/id", dimensions=1, whole=True).astype(np.int64)
+    unit_id = hdf5.as_ids(file, f"{plane}/id", hdf5.numbers(file, f"{plane}/id", dimensions=1, whole=True))
     rows = _rows(file, series, plane, units, len(unit_id))
     columns = {"nucleus_id": np.zeros(units, dtype=np.int64), "pos": np.full((units, 3), np.nan)}
     if hdf5.holds(file, f"{plane}/nucleus_id"):
@@ -274,25 +292,56 @@ def _read(file: hdf5.File, session: int, scan: int, field: int) -> Recording:
     )
 
 
+def _plane(file: hdf5.File, series: str, field: int) -> str:
+    """Return the path of the table of units that the traces of a field are of."""
+    default = f"{SEGMENTATION}/PlaneSegmentation{field}"
+    return hdf5.table_of(file, f"{series}/rois", default) if hdf5.holds(file, f"{series}/rois") else default
+
+
+def _traces(file: hdf5.File, path: str) -> Tensor:
+    """Return the traces, float32, shape ``(N, T)``, with NaN where a unit was not recorded."""
+    stored = hdf5.scaled(file, path, hdf5.numbers(file, path, dimensions=2))
+    with np.errstate(over="ignore"):
+        traces = torch.from_numpy(np.array(stored.T, dtype=np.float32, order="C"))
+    del stored
+    missing = traces.isnan()
+    infinite = int(traces.isinf().sum())
+    if not traces.numel() or infinite or bool(missing.all()):
+        raise DataFileError(
+            f"{file.path}: expected finite traces in /{path}, got shape {tuple(traces.T.shape)} with {infinite} values that "
+            f"are infinite or too large for float32 and {int(missing.sum())} that are NaN."
+        )
+    having = int(missing.any(1).sum())
+    if having:
+        warnings.warn(
+            f"{file.path}: {having} of {len(traces)} units have NaN in /{path}, {int(missing.sum())} values; they are read as "
+            "they are, and recording.complete() leaves them out.",
+            stacklevel=5,
+        )
+    return traces
+
+
 def _rows(file: hdf5.File, series: str, plane: str, units: int, table: int) -> np.ndarray:
     """Return the row of the table of units that each trace is of."""
     if not hdf5.holds(file, f"{series}/rois"):
         if units != table:
             raise DataFileError(_lengths(file, f"{plane}/id", table, units))
         return np.arange(units)
-    rows = hdf5.numbers(file, f"{series}/rois", dimensions=1, whole=True).astype(np.int64)
+    rows = hdf5.numbers(file, f"{series}/rois", dimensions=1, whole=True)
     if len(rows) != units:
         raise DataFileError(_lengths(file, f"{series}/rois", len(rows), units))
     if rows.size and (rows.min() < 0 or rows.max() >= table):
         raise DataFileError(
             f"{file.path}: expected rows 0 .. {table - 1} of /{plane} in /{series}/rois, got {rows.min()} .. {rows.max()}."
         )
-    return rows
+    return rows.astype(np.int64)
 
 
 def _timestamps(file: hdf5.File, series: str, frames: int) -> np.ndarray:
     if hdf5.holds(file, f"{series}/timestamps"):
-        times = hdf5.numbers(file, f"{series}/timestamps", dimensions=1).astype(np.float64)
+        path = f"{series}/timestamps"
+        stored = hdf5.numbers(file, path, dimensions=1).astype(np.float64)
+        times = hdf5.scaled(file, path, stored) * hdf5.seconds(file, path)
         if len(times) != frames:
             raise DataFileError(_lengths(file, f"{series}/timestamps", len(times), frames))
     else:
@@ -313,20 +362,21 @@ def _column(file: hdf5.File, path: str, rows: int) -> np.ndarray:
 
 
 def _ids(file: hdf5.File, path: str, rows: int) -> np.ndarray:
-    """Return ids that are stored as numbers with NaN where one is missing, as int64 with 0 there."""
+    """Return ids that are stored as numbers with NaN or -1 where one is missing, as int64 with 0 there."""
     stored: Any = hdf5.numbers(file, path, dimensions=1)
     if len(stored) != rows:
         raise DataFileError(_lengths(file, path, len(stored), rows))
-    if stored.dtype.kind in "iu":
-        return stored.astype(np.int64)
-    stored = np.where(np.isnan(stored), 0.0, stored)
+    if stored.dtype.kind in "iub":
+        stored = np.where(stored == -1, 0, stored) if stored.dtype.kind == "i" else stored
+        return hdf5.as_ids(file, path, stored)
+    stored = np.where(np.isnan(stored) | (stored == -1), 0.0, stored)
     # Beyond 2^53 a float64 no longer holds every whole number (a float32 beyond 2^24): the last digits are lost.
     largest = _LARGEST_EXACT if stored.dtype.itemsize == 8 else 2**24
     if (stored != np.round(stored)).any() or np.abs(stored).max(initial=0.0) >= largest:
         raise DataFileError(
             f"{file.path}: expected whole ids in /{path}, got floats that do not hold them exactly; their digits are lost."
         )
-    return stored.astype(np.int64)
+    return hdf5.as_ids(file, path, stored)
 
 
 def _lengths(file: hdf5.File, path: str, got: int, expected: int) -> str:

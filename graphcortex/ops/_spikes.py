@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from graphcortex._checks import check_number
+from graphcortex._checks import as_real_tensor, check_number
 
 SpikeTimes = Sequence["torch.Tensor | np.ndarray | Sequence[float]"]
-"""One train per neuron: the times of its spikes in s, ascending, from the start of the recording at 0."""
+"""One train per neuron: the times of its spikes in s, ascending, from the start of the recording at 0. Masked ones are left out."""
 
 # A time that is a whole number of bins in decimals need not be one in binary (0.3 / 0.1 < 3).
 ROUNDING = 4 * float(np.finfo(np.float64).eps)
@@ -107,7 +107,10 @@ def check_within(trains: list[np.ndarray], duration: float, name: str, tolerance
 
 
 def _as_array(times: torch.Tensor | np.ndarray | Sequence[float]) -> np.ndarray:
-    return times.detach().cpu().numpy() if isinstance(times, torch.Tensor) else np.asarray(times)
+    """Return the times of one neuron as an array; masked times are those of no spike."""
+    if isinstance(times, torch.Tensor):
+        return times.detach().cpu().numpy()
+    return np.asarray(times.compressed() if isinstance(times, np.ma.MaskedArray) else times)
 
 
 def _largest_divisor(times: np.ndarray) -> float:
@@ -118,17 +121,15 @@ def _largest_divisor(times: np.ndarray) -> float:
 
 
 def as_activity(activity: torch.Tensor, name: str = "activity", *, min_samples: int = 2) -> torch.Tensor:
-    """Return traces or counts as a real tensor of shape ``(N, T)`` on the CPU, not copied where it is one.
+    """Return traces or counts of any real dtype as a tensor of shape ``(N, T)`` on the CPU, not copied where it is one.
 
     Raises:
         ValueError: If it is not, or has no neuron, or fewer than ``min_samples`` samples.
     """
-    activity = torch.as_tensor(activity)
+    activity = as_real_tensor(activity, name)
     if activity.dim() != 2 or activity.size(0) < 1 or activity.size(1) < min_samples:
         raise ValueError(
             f"{name} must have shape (N, T), one row per neuron, with at least one neuron and {min_samples} samples; "
             f"got {tuple(activity.shape)}."
         )
-    if activity.is_complex():
-        raise ValueError(f"{name} must be real, got {activity.dtype}.")
     return activity.detach().cpu()

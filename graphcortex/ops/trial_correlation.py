@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from graphcortex._checks import check_finite
+from graphcortex._checks import as_real_tensor, check_finite
 from graphcortex.ops.correlation import correlation
 
 
@@ -104,14 +104,14 @@ def noise_correlation(
 
 def _by_condition(responses: torch.Tensor, conditions: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return trials ``(K, N)`` in float64, the condition of each ``(K,)``, from 0, and the trials of each condition."""
-    responses = torch.as_tensor(responses).detach().cpu()
+    responses = as_real_tensor(responses, "responses").detach().cpu()
     if responses.dim() == 3 and conditions is None:
         repeats, num_conditions, _ = responses.shape
         trials = responses.flatten(0, 1)
         labels = torch.arange(num_conditions).repeat(repeats)
     elif responses.dim() == 2 and conditions is not None:
-        trials, labels = responses, torch.as_tensor(conditions)
-        if labels.shape != (len(trials),) or labels.is_floating_point() or labels.is_complex():
+        trials, labels = responses, as_real_tensor(conditions, "conditions")
+        if labels.shape != (len(trials),) or labels.is_floating_point():
             raise ValueError(
                 f"conditions must hold a whole number for each of the {len(trials)} trials, got {labels.dtype} of shape "
                 f"{tuple(labels.shape)}."
@@ -122,8 +122,8 @@ def _by_condition(responses: torch.Tensor, conditions: Any) -> tuple[torch.Tenso
             "responses must have shape (R, S, N), or (K, N) and come with the conditions of the K trials; got "
             f"{tuple(responses.shape)} {with_or_without} conditions."
         )
-    if trials.is_complex() or trials.size(1) < 1:
-        raise ValueError(f"responses must be real, of at least one neuron, got {trials.dtype}, {tuple(trials.shape)}.")
+    if trials.size(1) < 1:
+        raise ValueError(f"responses must be of at least one neuron, got {tuple(trials.shape)}.")
     trials = trials.double()
     check_finite(trials, "responses")
     found, condition, size = labels.unique(return_inverse=True, return_counts=True)

@@ -210,3 +210,33 @@ def test_the_tolerance_of_times_reaches_every_measure():
     for name in measures:
         assert_allclose(wide.coactivity[name], sharp.coactivity[name], rtol=0, atol=1e-4)
         assert (none.coactivity[name] - sharp.coactivity[name]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("along", ["all", "synapses", "pairs"])
+def test_a_neuron_that_was_not_recorded_has_no_coactivity_and_leaves_the_others(along):
+    graph, traces = without_coactivity(6), torch.from_numpy(RNG.normal(size=(6, 80)))
+    pairs = torch.tensor([[0, 1, 3, 5], [1, 2, 0, 4]])
+    along = pairs if along == "pairs" else along
+    measures = ["correlation", "precision"] if isinstance(along, str) and along == "all" else ["correlation"]
+    whole = Coactivity(traces=traces, along=along)(graph).coactivity
+    gap = traces.clone()
+    gap[2] = torch.nan
+    with pytest.warns(UserWarning, match="1 of 6 neurons have NaN in every frame"):
+        out = Coactivity(traces=gap, along=along, measures=measures)(graph)
+    among = (whole.edge_index != 2).all(0)
+    assert torch.equal(out.coactivity.edge_index, whole.edge_index[:, among])
+    assert_allclose(out.coactivity.correlation, whole.correlation[among], rtol=0, atol=1e-14)
+    assert out.provenance["coactivity"]["neurons_not_recorded"] == 1
+    assert "self_correlation" not in out[NEURON]
+    if "precision" in measures:
+        others = [0, 1, 3, 4, 5]
+        expected = precision(traces[others])
+        source, target = (torch.tensor([others.index(k) for k in row.tolist()]) for row in out.coactivity.edge_index)
+        assert_allclose(out.coactivity.precision, expected[source, target])
+
+
+def test_a_trace_with_one_nan_is_refused():
+    traces = torch.rand(5, 40)
+    traces[1, 3] = torch.nan
+    with pytest.raises(ValueError, match=r"activity must be finite, got 1 of"):
+        Coactivity(traces=traces)(without_coactivity())

@@ -97,6 +97,100 @@ def test_a_rate_serves_where_there_are_no_timestamps_and_columns_may_be_missing(
     assert found.mask_type == ()
 
 
+def test_the_table_is_the_one_that_rois_refer_to(tmp_path):
+    def other(file):
+        file[f"{SERIES}/rois"][...] = [2, 0, 1]
+        file[f"{SERIES}/rois"].attrs["table"] = file[f"{SEGMENTATION}/PlaneSegmentation1"].ref
+
+    found = MicronsRecordings(write_scan(tmp_path / scan_name(), change=other))["4_7_2"]
+    assert found.unit_id.tolist() == [3, 1, 2]
+    assert found.nucleus_id.tolist() == [0, 100_001, 100_002]
+    assert found.mask_type == ("soma", "soma", "artifact")
+    assert_allclose(found.pos[1, 0], (200_000 + 1) * 0.004, rtol=1e-6)
+    assert_array_equal(found.traces, traces_of(2).T)
+
+    def one_table(file):
+        other(file)
+        del file[PLANE]
+
+    assert MicronsRecordings(write_scan(tmp_path / "one" / scan_name(), change=one_table))[
+        "4_7_2"
+    ].unit_id.tolist() == [3, 1, 2]
+
+
+@pytest.mark.parametrize("dtype", ["u1", "<u2", ">u2", "<i4", ">i8", "<u8", "<f2", ">f4", "f8", "?"])
+def test_conversion_and_offset_make_traces_of_what_is_stored(dtype, tmp_path):
+    stored = np.random.default_rng(0).integers(0, 200, (T, 3)).astype(dtype)
+
+    def change(file):
+        put(f"{SERIES}/data", stored)(file)
+        attribute(f"{SERIES}/data", conversion=0.1, offset=np.array([-5.0]), unit="dF/F")(file)
+
+    found = MicronsRecordings(write_scan(tmp_path / scan_name(), change=change))["4_7_2"]
+    assert_allclose(found.traces, stored.T.astype(float) * 0.1 - 5, rtol=1e-6, atol=1e-6)
+    plain = MicronsRecordings(write_scan(tmp_path / "plain" / scan_name(), change=put(f"{SERIES}/data", stored)))[
+        "4_7_2"
+    ]
+    assert_array_equal(plain.traces, stored.T.astype(np.float32))
+
+
+@pytest.mark.parametrize(("unit", "scale"), [("seconds", 1.0), (b"s", 1.0), ("milliseconds", 1000.0), ("us", 1e6)])
+def test_times_have_a_unit(unit, scale, tmp_path):
+    def stamps(file):
+        put(f"{SERIES}/timestamps", (5 + np.arange(T) / 6.25) * scale)(file)
+        attribute(f"{SERIES}/timestamps", unit=unit)(file)
+
+    def start(file):
+        del file[f"{SERIES}/timestamps"]
+        file[f"{SERIES}/starting_time"] = 5.0 * scale
+        attribute(f"{SERIES}/starting_time", unit=unit, rate=np.array([6.25]))(file)
+
+    for name, change in (("stamps", stamps), ("start", start)):
+        found = MicronsRecordings(write_scan(tmp_path / name / scan_name(), change=change))["4_7_2"]
+        assert_allclose(found.timestamps_s, 5 + np.arange(T) / 6.25, rtol=1e-12)
+
+
+def test_one_unit_of_nan_leaves_the_others_readable(tmp_path):
+    def one(file):
+        file[f"{SERIES}/data"][:, 1] = np.nan
+
+    path = write_scan(tmp_path / scan_name(), change=one)
+    with pytest.warns(UserWarning, match=rf"{re.escape(str(path))}: 1 of 3 units have NaN in .*{T} values"):
+        found = MicronsRecordings(path)["4_7_2"]
+    assert found.missing_frames.tolist() == [0, T, 0]
+    assert repr(found) == "Recording(4_7_2: 3 units, 60 frames at 6.25 Hz, 1 units with NaN)"
+    assert_array_equal(found.traces[[0, 2]], traces_of(2).T[[0, 2]])
+    whole = found.complete()
+    assert whole.unit_id.tolist() == [5, 7]
+    assert whole.mask_type == ("soma", "soma")
+    assert whole.timestamps_s.numel() == T
+    graph = Connectome.from_arrays(torch.rand(3, 3), [[0, 1], [1, 2]], [1, 1])
+    with pytest.warns(UserWarning, match="1 of 3 neurons have NaN"):
+        out = Coactivity(traces=found.traces)(graph)
+    assert out.coactivity.edge_index.tolist() == [[0, 2], [2, 0]]
+    assert_allclose(out.coactivity.correlation, correlation(whole.traces)[[0, 1], [1, 0]])
+
+
+def test_a_dropped_frame_leaves_all_units(tmp_path):
+    def frame(file):
+        file[f"{SERIES}/data"][7] = np.nan
+        file[f"{SERIES}/data"][9, 2] = np.nan
+        file[f"{SERIES}/data"][:, 0] = np.nan
+
+    with pytest.warns(UserWarning, match="3 of 3 units have NaN"):
+        found = MicronsRecordings(write_scan(tmp_path / scan_name(), change=frame))["4_7_2"].complete()
+    assert found.unit_id.tolist() == [6]
+    assert_array_equal(found.traces[0], np.delete(traces_of(2)[:, 1], 7))
+    assert_allclose(found.timestamps_s, np.delete(5 + np.arange(T) / 6.25, 7))
+
+
+def test_minus_one_is_no_nucleus(tmp_path):
+    for number, dtype in enumerate((np.int64, np.float64)):
+        change = put(f"{PLANE}/nucleus_id", np.array([-1, 6, 7], dtype=dtype))
+        found = MicronsRecordings(write_scan(tmp_path / str(number) / scan_name(), change=change))["4_7_2"]
+        assert found.nucleus_id.tolist() == [0, 6, 7]
+
+
 def test_units_are_selected_in_the_order_of_a_connectome(scan):
     recording = MicronsRecordings(scan)["4_7_1"]
     graph = Connectome.from_arrays(torch.rand(3, 3), [[0, 1], [1, 2]], [1, 1], unit_id=[4, 1, 3])
@@ -162,8 +256,27 @@ def link_within(file):
     file[f"{SERIES}/timestamps"] = h5py.SoftLink(f"/{FLUORESCENCE}/RoiResponseSeries1/timestamps")
 
 
-def nan_trace(file):
-    file[f"{SERIES}/data"][3, 1] = np.nan
+def attribute(path, **values):
+    def change(file):
+        file[path].attrs.update(values)
+
+    return change
+
+
+def rois_of(table):
+    """Let the rows of the second field be those of another table."""
+
+    def change(file):
+        file[f"{SERIES}/rois"].attrs["table"] = table(file)
+
+    return change
+
+
+def of_nothing(file):
+    gone = file.create_group("gone")
+    reference = gone.ref
+    del gone, file["gone"]
+    return reference
 
 
 BAD = {
@@ -180,7 +293,8 @@ BAD = {
     "traces of text": (put(f"{SERIES}/data", np.array([["a"]], dtype=object)), "expected numbers in 2 dimensions"),
     "traces of one unit": (put(f"{SERIES}/data", np.zeros(T)), "expected numbers in 2 dimensions"),
     "no units": (put(f"{SERIES}/data", np.zeros((T, 0))), "expected finite traces"),
-    "NaN": (nan_trace, "1 values that are NaN"),
+    "only NaN": (put(f"{SERIES}/data", np.full((T, 3), np.nan)), "180 that are NaN"),
+    "infinite": (put(f"{SERIES}/data", np.full((T, 3), np.inf)), "180 values that are infinite"),
     "too large": (put(f"{SERIES}/data", np.full((T, 3), 1e200)), "too large for float32"),
     "times of another field": (
         put(f"{SERIES}/timestamps", np.arange(T - 1.0)),
@@ -189,6 +303,40 @@ BAD = {
     "times that go back": (put(f"{SERIES}/timestamps", np.arange(T)[::-1] * 1.0), "ascending times in s"),
     "fewer rois": (put(f"{SERIES}/rois", np.arange(2)), "expected 3 entries in .*rois.* got 2"),
     "rois beyond the table": (put(f"{SERIES}/rois", np.array([0, 1, 3])), r"rows 0 \.\. 2 .* got 0 \.\. 3"),
+    "rois of a data set": (rois_of(lambda file: file[f"{PLANE}/id"].ref), "refer to a table of this file"),
+    "rois of a table that is gone": (
+        rois_of(of_nothing),
+        "refer to a table of this file, such as .*which leads to none",
+    ),
+    "rois of a text": (rois_of(lambda file: "PlaneSegmentation1"), "got 'PlaneSegmentation1', which leads to none"),
+    "a conversion of NaN": (
+        attribute(f"{SERIES}/data", conversion=np.nan),
+        "finite number as the attribute conversion",
+    ),
+    "a conversion of 0": (attribute(f"{SERIES}/data", conversion=0.0), "conversion of .* other than 0"),
+    "an offset of text": (
+        attribute(f"{SERIES}/data", offset="much"),
+        "finite number as the attribute offset .* got 'much'",
+    ),
+    "times in frames": (
+        attribute(f"{SERIES}/timestamps", unit="frames"),
+        "times in one of seconds, .* got the unit 'frames'",
+    ),
+    "units beyond int64": (
+        put(f"{PLANE}/id", np.array([2**63 + 5, 6, 7], dtype=np.uint64)),
+        r"ids from 0 to 2\*\*63 - 1 in",
+    ),
+    "nuclei beyond int64": (
+        put(f"{PLANE}/nucleus_id", np.array([2**63, 6, 7], dtype=np.uint64)),
+        r"ids from 0 to 2\*\*63 - 1",
+    ),
+    "rois beyond int64": (put(f"{SERIES}/rois", np.array([2**63, 1, 2], dtype=np.uint64)), r"rows 0 \.\. 2 "),
+    "units below 0": (put(f"{PLANE}/id", np.array([-5, 6, 7])), r"ids from 0 .* got values from -5"),
+    "nuclei below -1": (put(f"{PLANE}/nucleus_id", np.array([-5, 6, 7])), r"ids from 0 .* got values from -5"),
+    "nuclei below -1 as floats": (
+        put(f"{PLANE}/nucleus_id", np.array([-5.0, 6, 7])),
+        r"ids from 0 .* got values from -5",
+    ),
     "one unit twice": (put(f"{PLANE}/id", np.array([5, 6, 6])), "each unit once"),
     "ids as floats": (put(f"{PLANE}/id", np.array([5.0, 6, 7])), "expected whole numbers"),
     "half a nucleus": (put(f"{PLANE}/nucleus_id", np.array([1.5, 2, 3])), "whole ids in .*nucleus_id"),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from graphcortex.ops import correlation as correlation_of
+from graphcortex.ops import noise_correlation, precision
 from graphcortex.ops.correlation import _GIVEN_PAIRS_VALUES, binned_counts, spike_correlation
 from graphcortex.testing.strategies import spike_trains
 from tests.ops.recordings import FIELDS_WITH_SPIKES, read_spikes
@@ -102,6 +103,54 @@ def test_traces_match_numpy(dtype, length):
     assert_allclose(correlation_of(traces), expected, rtol=0, atol=1e-12)
     pairs = torch.tensor([[0, 1, 2, 2, 8], [3, 1, 7, 7, 0]])
     assert_allclose(correlation_of(traces, pairs=pairs), expected[pairs[0], pairs[1]], rtol=0, atol=1e-12)
+
+
+DTYPES = ["?", "u1", "i1", "<u2", ">u2", ">i2", "<u4", ">u4", "<u8", ">u8", ">i8", "<f2", ">f4", ">f8", "g"]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_arrays_of_every_real_dtype_are_traces(dtype):
+    stored = np.random.default_rng(0).integers(0, 2 if dtype == "?" else 100, (5, 40)).astype(dtype)
+    expected = np.corrcoef(stored.astype(float))
+    stored.flags.writeable = False
+    assert_allclose(correlation_of(stored), expected, atol=1e-12)
+    assert_allclose(correlation_of(stored[::-1, ::-1]), expected[::-1, ::-1], atol=1e-12)
+    assert_allclose(precision(stored), precision(torch.from_numpy(stored.astype(float))), rtol=1e-9)
+    responses = stored.reshape(4, 10, 5)
+    assert_allclose(
+        noise_correlation(responses), noise_correlation(torch.from_numpy(responses.astype(float))), atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint16, torch.uint32, torch.uint64, torch.float16, torch.bfloat16])
+def test_tensors_of_every_real_dtype_are_traces(dtype):
+    high = 2 if dtype == torch.bool else 100
+    stored = torch.randint(high, (5, 40), generator=torch.Generator().manual_seed(0)).to(dtype)
+    assert_allclose(correlation_of(stored), np.corrcoef(stored.double()), atol=1e-12)
+
+
+def test_large_unsigned_traces_do_not_wrap():
+    stored = np.array([[2**63 + 2**20, 2**63, 2**64 - 2**20, 5]], dtype=np.uint64)
+    both = np.concatenate([stored, [[1, 2, 3, 4]]]).astype(np.uint64)
+    assert_allclose(correlation_of(both), np.corrcoef(both.astype(float)), atol=1e-12)
+
+
+def test_masked_samples_are_missing_and_masked_spikes_are_none():
+    traces = np.ma.masked_array(np.arange(12.0).reshape(2, 6) % 5)
+    assert_allclose(correlation_of(traces), np.corrcoef(traces.data), atol=1e-12)
+    traces[1, 2] = np.ma.masked
+    with pytest.raises(ValueError, match=r"activity must be finite, got 1 of"):
+        correlation_of(traces)
+    spikes = np.ma.masked_array([0.1, 0.3, 9.0, 9.0], mask=[False, False, True, True])
+    assert torch.equal(binned_counts([spikes], bin_s=0.2, duration_s=0.4), torch.tensor([[1, 1]]))
+
+
+@pytest.mark.parametrize("dtype", [">f8", ">f4", ">u4", "<u8"])
+def test_spike_times_of_any_real_dtype(dtype):
+    times = np.array([1, 2, 4, 8]).astype(dtype)
+    assert torch.equal(
+        binned_counts([times], bin_s=1.0, duration_s=9.0), binned_counts([[1, 2, 4, 8]], bin_s=1.0, duration_s=9.0)
+    )
 
 
 @pytest.mark.parametrize("values", [1, 700])
@@ -239,6 +288,10 @@ BAD_TRACES = {
     "one sample": (torch.ones(3, 1), {}),
     "NaN": (torch.full((2, 3), torch.nan), {}),
     "complex": (torch.ones(2, 3, dtype=torch.complex64), {}),
+    "complex array": (np.ones((2, 3), dtype=complex), {}),
+    "text": (np.array([["a", "b"]]), {}),
+    "ragged": ([[1.0, 2.0], [1.0]], {}),
+    "objects": (np.array([[None, 1.0]], dtype=object), {}),
     "unknown neuron": (torch.ones(2, 3), {"pairs": torch.tensor([[0], [2]])}),
     "pairs as floats": (torch.ones(2, 3), {"pairs": torch.ones(2, 1)}),
 }
