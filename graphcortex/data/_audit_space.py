@@ -8,6 +8,7 @@ from scipy import stats
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from graphcortex._ties import rank
 from graphcortex.data._finding import Finding
 from graphcortex.data.connectome import Connectome
 
@@ -134,7 +135,7 @@ def check_distance(graph: Connectome, rng: np.random.Generator) -> list[Finding]
     if len(kept) < 100:
         return [Finding("distance", "skipped", f"needs at least 100 recorded pairs, got {len(kept)}")]
     values = graph.coactivity[measures[0]].cpu().numpy()[kept]
-    r, mean, sd = _against_shuffled(graph.pos, source[kept], target[kept], stats.rankdata(values), rng)
+    r, mean, sd = _against_shuffled(graph.pos, source[kept], target[kept], rank(values), rng)
     if not sd > 0:
         return [Finding("distance", "skipped", "co-activity or distances are all alike", {"pairs": len(kept)})]
     evidence = {"r with log distance": r, "z against shuffled positions": (r - mean) / sd, "pairs": len(kept)}

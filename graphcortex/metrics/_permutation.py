@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphcortex._checks import check_count
+from graphcortex._ties import ROUNDING, at_least
 from graphcortex.metrics._result import Result
 
 BLOCK = 1 << 20  # numbers that a block of permutations holds at once: what it touches stays near the cache
@@ -61,15 +62,14 @@ def compared(value: float, shuffled: np.ndarray, null: str, seed: int) -> dict[s
     """
     n = shuffled.size
     center = (value + shuffled.sum()) / (n + 1)
-    # Values that are equal in mathematics differ by rounding.
-    rounding = 1e-10 * max(abs(value), float(np.abs(shuffled).max()))
-    as_far = int(np.count_nonzero(np.abs(shuffled - center) >= abs(value - center) - rounding))
+    magnitude = max(abs(value), float(np.abs(shuffled).max()))
+    as_far = int(np.count_nonzero(at_least(np.abs(shuffled - center), abs(value - center), magnitude)))
     sd = float(shuffled.std(ddof=1)) if n > 1 else math.nan
     return {
         "null": null,
         "num_nulls": n,
         "null_mean": float(shuffled.mean()),
-        "null_sd": 0.0 if sd <= rounding else sd,
+        "null_sd": 0.0 if sd <= ROUNDING * magnitude else sd,
         "p_value": (1 + as_far) / (1 + n),
         "seed": seed,
     }

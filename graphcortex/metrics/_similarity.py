@@ -18,6 +18,7 @@ class MatrixSimilarity:
     def __init__(self, matrix: np.ndarray, directed: bool):
         self._matrix = matrix if directed else (matrix + matrix.T) / 2
         self.num_numbers = 1
+        self.magnitude = float(np.abs(self._matrix).max(initial=0.0))
 
     def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Return the similarity of each pair, in the shape of ``source``."""
@@ -34,6 +35,7 @@ class FeatureSimilarity:
     def __init__(self, vectors: np.ndarray):
         self._vectors = vectors
         self.num_numbers = vectors.shape[1]
+        self.magnitude = 1.0
 
     def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Return the similarity of each pair, in the shape of ``source``."""

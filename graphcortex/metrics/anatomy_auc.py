@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 from graphcortex._checks import check_choice, check_count
 from graphcortex._random import as_seed
+from graphcortex._ties import rank
 from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
 from graphcortex.graphs import SimpleGraph, simple_graph
 from graphcortex.metrics._pairs import EdgeLookup
@@ -117,22 +117,22 @@ def anatomy_auc(
     if positives in (0, num_pairs):
         reason = "no pair is an anatomical edge" if positives == 0 else "every pair is an anatomical edge"
         return AnatomyAUC(value=math.nan, reason=reason, **done)
-    rank = _excess_ranks(learned, edge, num_pairs)
+    ranks = _excess_ranks(learned, edge, num_pairs)
     # What the ranks of the anatomical pairs sum to if none has a learned edge; those that have one add their excess.
     none_learned = positives * (num_pairs - edge.size + 1) / 2
 
     def area(excess: Any) -> Any:
         return (none_learned + excess - positives * (positives + 1) / 2) / (positives * (num_pairs - positives))
 
-    value = float(area(rank[places].sum()))
+    value = float(area(ranks[places].sum()))
     if null == "neurons":
 
         def relabelled(block: np.ndarray) -> np.ndarray:
-            return area(rank[find(block[:, anatomy.source], block[:, anatomy.target])].sum(-1))
+            return area(ranks[find(block[:, anatomy.source], block[:, anatomy.target])].sum(-1))
 
         shuffled = permuted_values(relabelled, generator, num_nodes, num_permutations, positives)
     else:
-        of_edges = rank[edge]
+        of_edges = ranks[edge]
         sums = [_draw(of_edges, num_pairs, positives, generator).sum() for _ in range(num_permutations)]
         shuffled = area(np.array(sums))
     return AnatomyAUC(value=value, **done, **compared(value, shuffled, null, seed))
@@ -146,7 +146,7 @@ def _excess_ranks(learned: SimpleGraph, edge: np.ndarray, num_pairs: int) -> np.
     excess = np.zeros(learned.num_edges + 1)
     weight = np.ones(edge.size) if learned.weight is None else learned.weight[edge]
     unlearned = num_pairs - edge.size
-    excess[edge] = rankdata(weight) + unlearned - (unlearned + 1) / 2
+    excess[edge] = rank(weight) + unlearned - (unlearned + 1) / 2
     return excess
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from graphcortex._checks import check_choice, check_finite
+from graphcortex._ties import ROUNDING
 from graphcortex._typing import EdgeIndex, EdgeValues, NodeValues
 from graphcortex.graphs import SimpleGraph, simple_graph
 from graphcortex.metrics._result import Result
@@ -18,7 +19,6 @@ from graphcortex.metrics.ensemble import Nulls, as_nulls
 
 BY = ("degree", "strength", "attribute", "category")
 _DIRECTIONS = ("out", "in")
-_ROUNDING = 1e-12
 """Values that differ by less than this share of their size are alike: sums of weights are no more exact."""
 
 
@@ -195,7 +195,7 @@ def _value_and_reason(
     if not graph.directed:
         x, y, part = np.concatenate((x, y)), np.concatenate((y, x)), np.concatenate((part, part)) / 2
     for side, end, whose in ((x, at_source, "sources"), (y, at_target, "targets")):
-        if np.ptp(side) <= _ROUNDING * np.abs(side).max():
+        if np.ptp(side) <= ROUNDING * np.abs(side).max():
             whose = f"all {whose} of edges" if graph.directed else "all linked neurons"
             return math.nan, f"{whose} have {end}{'-' if end else ''}{by} {side[0]:.6g}"
     return _correlation(x, y, part), ""

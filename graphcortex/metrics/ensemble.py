@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from graphcortex._checks import check_count
 from graphcortex._random import as_seed
+from graphcortex._ties import ROUNDING, at_least
 from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
 from graphcortex.graphs import NullModel, SimpleGraph, get_null_model, simple_graph
 from graphcortex.metrics._identity import UnnamedError, digest
@@ -27,7 +28,6 @@ from graphcortex.metrics._result import Result
 Metric = Callable[[EdgeIndex, "EdgeValues | None", int], "float | Result | Sequence[float]"]
 
 _SAVE_EVERY_S = 10.0
-_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ class NullDistribution:
             return np.full(self.values.shape[1], np.nan)
         with np.errstate(invalid="ignore"):
             sd = self.values.std(axis=0, ddof=1)
-            return np.where(sd <= _ROUNDING * np.abs(self.values).max(axis=0), sd * 0.0, sd)
+            return np.where(sd <= ROUNDING * np.abs(self.values).max(axis=0), sd * 0.0, sd)
 
     def z(self, observed: float | Sequence[float]) -> np.ndarray:
         """Return how many standard deviations observed numbers lie above the mean, shape ``(K,)``.
@@ -94,8 +94,8 @@ class NullDistribution:
         together = np.vstack((self.values, found))
         with np.errstate(invalid="ignore"):
             distance = np.abs(together - together.mean(axis=0))
-            slack = _ROUNDING * np.abs(together).max(axis=0)
-            p = (1 + (distance[:-1] >= distance[-1] - slack).sum(axis=0)) / len(together)
+            as_far = at_least(distance[:-1], distance[-1], np.abs(together).max(axis=0))
+            p = (1 + as_far.sum(axis=0)) / len(together)
         return np.where(np.isfinite(together).all(axis=0), p, np.nan)
 
     def fields(self, column: int = 0) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import torch
 
 from graphcortex._checks import check_choice, check_count, check_number
 from graphcortex._random import as_seed, numpy_generator
+from graphcortex._ties import ROUNDING, merge_ties
 from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
 from graphcortex.graphs import SimpleGraph, _igraph, simple_graph
 from graphcortex.metrics._result import Result
@@ -21,7 +22,6 @@ from graphcortex.metrics.ensemble import Nulls, as_nulls
 from graphcortex.metrics.participation import check_membership, participation_of
 
 MEASURES = ("degree", "strength", "betweenness", "coreness", "participation")
-_ROUNDING_DIGITS = 12  # of the largest value: neurons in like places differ by less
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -256,6 +256,6 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 
 def _positions(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return how many neurons lie below each neuron, and how many lie no higher, both shape ``(N,)``."""
-    values = np.round(values / max(values.max(), np.finfo(float).tiny), _ROUNDING_DIGITS)
+    values = merge_ties(values, ROUNDING * np.abs(values).max(initial=0.0))
     ascending = np.sort(values)
     return np.searchsorted(ascending, values, side="left"), np.searchsorted(ascending, values, side="right")

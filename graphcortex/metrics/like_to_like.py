@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.stats import rankdata
 
 from graphcortex._checks import check_choice, check_count
 from graphcortex._random import as_seed
+from graphcortex._ties import ROUNDING, rank
 from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
 from graphcortex.graphs import SimpleGraph, simple_graph
 from graphcortex.metrics._permutation import PermutationResult, compared, permuted_values
@@ -148,15 +148,15 @@ def like_to_like(
     if reason:
         return LikeToLike(value=math.nan, reason=reason, **done)
 
-    def arrange(numbers: np.ndarray) -> np.ndarray:
-        return standardize(rankdata(numbers, axis=-1) if method == "spearman" else numbers)
+    def arrange(numbers: np.ndarray, rounding: float | None) -> np.ndarray:
+        return standardize(rank(numbers, rounding) if method == "spearman" else numbers)
 
-    weight = arrange(graph.weight)
+    weight, rounding = arrange(graph.weight, None), ROUNDING * alike.magnitude
 
     def correlation(block: np.ndarray) -> np.ndarray:
-        return arrange(alike(block[:, graph.source], block[:, graph.target])) @ weight
+        return arrange(alike(block[:, graph.source], block[:, graph.target]), rounding) @ weight
 
-    value = float(np.clip(arrange(own) @ weight, -1, 1))
+    value = float(np.clip(arrange(own, rounding) @ weight, -1, 1))
     shuffled = permuted_values(correlation, generator, num_nodes, num_permutations, cost)
     return LikeToLike(value=value, **done, **compared(value, shuffled, "neurons", seed))
 

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
 from graphcortex._checks import check_choice, check_count, check_number
 from graphcortex._random import as_generator, as_seed
+from graphcortex._ties import ROUNDING, at_least, rank
 from graphcortex._typing import NodeValues, RandomSource
 from graphcortex.metrics._multiple_tests import benjamini_hochberg, holm
 from graphcortex.metrics._result import Result
@@ -196,14 +198,15 @@ def _permute(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the corrected p-value of each neuron, shape ``(N,)``, and the mean size in each permutation, shape ``(P,)``."""
     generator = as_generator(seed)
-    threshold = size(observed) * (1 - 1e-9)  # what rounding sets apart is a tie
+    bound = size(observed)
     reached = torch.zeros_like(observed, dtype=torch.int64)
     means = []
     chunk = max(1, _ENTRIES // (len(codes) * (int(codes.max()) + 1) + 8 * len(observed)))
     for first in range(0, num_permutations, chunk):
         drawn = torch.rand(min(chunk, num_permutations - first), len(codes), generator=generator, dtype=torch.float64)
         sizes = size(measure(codes[drawn.argsort(1)].to(observed.device)))
-        reached += ((sizes.amax(1, keepdim=True) if correction == "max" else sizes) >= threshold).sum(0)
+        largest = sizes.amax(1, keepdim=True) if correction == "max" else sizes
+        reached += at_least(largest, bound, bound).sum(0)
         means.append(sizes.mean(1))
     p_value = (reached + 1).double() / (num_permutations + 1)
     return _CORRECTIONS[correction](p_value), torch.cat(means)
@@ -238,14 +241,12 @@ def _dprime(activity: torch.Tensor, count: torch.Tensor) -> Measure:
 
 
 def _auc(activity: torch.Tensor, count: torch.Tensor) -> Measure:
-    columns = activity.T.contiguous()
-    ascending = columns.sort(1).values
-    below = torch.searchsorted(ascending, columns)
-    up_to = torch.searchsorted(ascending, columns, right=True)
-    rank = ((below + up_to + 1).double() / 2).T  # ties share the mean of their ranks
+    columns = activity.T.cpu().numpy()
+    rounding = ROUNDING * np.abs(columns).max(axis=1, keepdims=True, initial=0.0)
+    ranks = torch.from_numpy(rank(columns, rounding).T).to(activity.device)
 
     def measure(labellings: torch.Tensor) -> torch.Tensor:
-        second = _sums(labellings, rank, 2)[:, 1]
+        second = _sums(labellings, ranks, 2)[:, 1]
         return (second - count[1] * (count[1] + 1) / 2) / (count[0] * count[1])
 
     return measure

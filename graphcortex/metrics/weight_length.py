@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.stats import rankdata
 
 from graphcortex._checks import check_count
 from graphcortex._random import as_seed
+from graphcortex._ties import ROUNDING, merge_ties, rank
 from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
 from graphcortex.graphs import SimpleGraph, simple_graph
 from graphcortex.metrics._pairs import pair_lengths
@@ -98,7 +98,7 @@ def weight_length_correlation_of(
         missing: dict[str, Any] = {"value": math.nan, "reason": reason, "threshold": threshold}
         return WeightLengthCorrelation(pearson=PermutationResult(**missing), num_edges=graph.num_edges, **missing)
     seed = as_seed(rng)
-    of_ranks = standardize(rankdata(graph.weight)), standardize(rankdata(length))
+    of_ranks = standardize(rank(graph.weight)), standardize(rank(length, ROUNDING * np.abs(graph.pos).max()))
     of_numbers = standardize(graph.weight), standardize(length)
 
     def correlations(block: np.ndarray) -> np.ndarray:
@@ -123,10 +123,9 @@ def no_correlation(weight: np.ndarray | None, other: np.ndarray, name: str) -> s
     """Return why the weights do not correlate with something else; empty where they do."""
     if other.size < 2:
         return f"there are {other.size} edges, and a correlation needs two"
-    if weight is None or weight.min() == weight.max():
+    if weight is None or np.ptp(merge_ties(weight)) == 0:
         return "all weights are equal"
-    # What differs by rounding alone, as distances of one length do, is equal.
-    if np.ptp(other) <= 1e-12 * np.abs(other).max():
+    if np.ptp(other) <= ROUNDING * np.abs(other).max():
         return f"all {name} are equal"
     return ""
 

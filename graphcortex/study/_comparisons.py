@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from graphcortex.study.statistics._samples import pair_differences
 from graphcortex.study.statistics.compare import FRACTIONS, PAIRING, values_of
 from graphcortex.study.variant import Variant
 
@@ -56,15 +57,17 @@ def largest_gain(runs: pd.DataFrame, effects: Effects, floors: Mapping[str, floa
     if absent:
         missing = f"no two variants with runs differ in {absent[0]} alone"
         return [Comparison("gain of W* - other gains", differences=np.empty(0), missing=missing, **told)]
-    mean = {
-        factor: np.mean([(wide[high] - wide[low]).to_numpy() for high, low in pairs], axis=0)
-        for factor, pairs in gains.items()
-    }
+    high, low = (
+        {factor: np.mean([wide[pair[side]] for pair in pairs], axis=0) for factor, pairs in gains.items()}
+        for side in (0, 1)
+    )
     words = {f: f"gain of {f} ({', '.join(f'{a} - {b}' for a, b in pairs)})" for f, pairs in gains.items()}
-    found = [Comparison(words["W*"], differences=mean["W*"], bounds=(-1.0, 1.0), **told)]
+    gained, _ = pair_differences(high["W*"], low["W*"])
+    found = [Comparison(words["W*"], differences=gained, bounds=(-1.0, 1.0), **told)]
     for factor in ("D*", "C"):
         compared = f"{words['W*']} - {words[factor]}"
-        found.append(Comparison(compared, differences=mean["W*"] - mean[factor], bounds=(-2.0, 2.0), **told))
+        gained, _ = pair_differences(high["W*"] + low[factor], low["W*"] + high[factor])
+        found.append(Comparison(compared, differences=gained, bounds=(-2.0, 2.0), **told))
     return found
 
 
@@ -121,12 +124,12 @@ def positive_only(runs: pd.DataFrame, effects: Effects, floors: Mapping[str, flo
     diverged = diverged[every["variant"].astype(str).isin(names)].to_numpy(float)
     found = [Comparison(compared, "diverged", "rare", effects["diverged"], diverged, (0.0, 1.0))]
     for name in names:
-        above = (positive[name] - floor).to_numpy()
+        above, _ = pair_differences(positive[name], np.full(len(positive), floor))
         compared = f"nonnegative {name} - best trivial strategy"
         found.append(Comparison(compared, expected="greater", differences=above, missing=unknown, **told))
         alone = "" if name in free.columns else f"{name} has no runs with free recurrence"
         first, second = positive[name].align(positive[name] if alone else free[name], join="outer")
-        compared, between = f"nonnegative {name} - free {name}", (first - second).to_numpy()
+        compared, (between, _) = f"nonnegative {name} - free {name}", pair_differences(first, second)
         found.append(Comparison(compared, expected="no less", differences=between, missing=alone, **told))
     return found
 
@@ -165,6 +168,6 @@ def _between(
     bounds = (-1.0, 1.0) if metric in FRACTIONS else None
     word = "" if metric == "accuracy" else f"{metric}: "
     return [
-        Comparison(f"{word}{a} - {b}", differences=(wide[a] - wide[b]).to_numpy(), bounds=bounds, **told)
+        Comparison(f"{word}{a} - {b}", differences=pair_differences(wide[a], wide[b])[0], bounds=bounds, **told)
         for a, b in pairs
     ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.stats
 
+from graphcortex._ties import at_least
 from graphcortex.study._comparisons import Comparison
 from graphcortex.study.statistics import (
     Statistic,
@@ -111,7 +112,7 @@ def decide(
     if n < rules.minimum_pairs:
         needed = seeds_to_decide(evidence, family, rules)
         return UNDECIDED, needed, f"{n} pairs are too few, at least {rules.minimum_pairs} are due{_about(needed)}."
-    large = {"greater": value, "no less": -value}.get(comparison.expected, abs(value)) >= margin
+    large = at_least({"greater": value, "no less": -value}.get(comparison.expected, abs(value)), margin, margin)
     shown = {
         "greater": (p_for <= rules.alpha and large, p_against <= rules.alpha),
         "different": (p_for <= rules.alpha and large, p_against <= rules.alpha),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import scipy.stats
 
 from graphcortex._checks import check_count
 from graphcortex._random import numpy_generator
+from graphcortex._ties import ROUNDING
 from graphcortex._typing import RandomSource
 from graphcortex.study.statistics._samples import check_level
 
@@ -16,7 +17,7 @@ _BLOCK = 2**21
 
 
 def bca_interval(
-    samples: tuple[np.ndarray, ...],
+    samples: Sequence[np.ndarray],
     estimate: Callable[..., np.ndarray],
     *,
     level: float = 0.95,
@@ -56,10 +57,9 @@ def bca_interval(
     level, resamples = check_level(level), check_count(resamples, "resamples", minimum=10)
     value = float(estimate(*samples))
     drawn = _resampled(samples, estimate, resamples, numpy_generator(rng))
-    spread = np.ptp(drawn)
-    if spread <= 1e-12 * max(1.0, abs(value)):
+    near = ROUNDING * max(abs(value), float(np.abs(drawn).max()))
+    if np.ptp(drawn) <= near:
         return None
-    near = 1e-12 * spread
     below = ((drawn < value - near).sum() + 0.5 * (np.abs(drawn - value) <= near).sum()) / resamples
     # An estimate outside all resamples counts as half a resample inside them.
     z0 = scipy.stats.norm.ppf(np.clip(below, 0.5 / resamples, 1 - 0.5 / resamples))
@@ -73,7 +73,7 @@ def bca_interval(
 
 
 def _resampled(
-    samples: tuple[np.ndarray, ...], estimate: Callable[..., np.ndarray], resamples: int, generator: np.random.Generator
+    samples: Sequence[np.ndarray], estimate: Callable[..., np.ndarray], resamples: int, generator: np.random.Generator
 ) -> np.ndarray:
     rows = max(1, _BLOCK // sum(map(len, samples)) ** 2)  # an estimate may look at all pairs
     parts, left = [], resamples
@@ -84,7 +84,7 @@ def _resampled(
     return np.concatenate(parts)
 
 
-def _acceleration(samples: tuple[np.ndarray, ...], estimate: Callable[..., np.ndarray]) -> float:
+def _acceleration(samples: Sequence[np.ndarray], estimate: Callable[..., np.ndarray]) -> float:
     """Return a sixth of the skewness of the estimate's influence, each sample weighed by its size."""
     square, cube = 0.0, 0.0
     for k, sample in enumerate(samples):

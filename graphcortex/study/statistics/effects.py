@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from graphcortex._typing import RandomSource
-from graphcortex.study.statistics._samples import as_differences, as_sample, check_level
+from graphcortex.study.statistics._samples import as_differences, as_samples, check_level
 from graphcortex.study.statistics.bootstrap import bca_interval
 from graphcortex.study.statistics.proportion import unseen_share
 from graphcortex.study.statistics.statistic import Statistic
@@ -48,7 +48,7 @@ def cliffs_delta(a: Any, b: Any, *, level: float = 0.95, resamples: int = 4999, 
     def estimate(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return np.sign(x[..., :, None] - y[..., None, :]).mean((-2, -1))
 
-    samples, dropped = _two_samples(a, b)
+    samples, dropped = as_samples({"a": a, "b": b})
     told: dict[str, Any] = {"name": "Cliff's delta", "n": tuple(map(len, samples)), "dropped": dropped}
     return _delta(samples, estimate, "unpaired", told, level, resamples, rng)
 
@@ -119,7 +119,7 @@ def hodges_lehmann(a: Any, b: Any, *, level: float = 0.95, resamples: int = 4999
         differences = x[..., :, None] - y[..., None, :]
         return np.median(differences.reshape(*differences.shape[:-2], -1), axis=-1)
 
-    samples, dropped = _two_samples(a, b)
+    samples, dropped = as_samples({"a": a, "b": b})
     n, m = map(len, samples)
     told: dict[str, Any] = {"name": "shift", "n": (n, m), "dropped": dropped}
     can_reject = min(n, m) > 0 and 2 / math.comb(n + m, n) <= 1 - check_level(level)
@@ -168,13 +168,8 @@ def hodges_lehmann_paired(
     return _shift((differences,), estimate, "Hodges-Lehmann paired", can_reject, told, level, resamples, rng)
 
 
-def _two_samples(a: Any, b: Any) -> tuple[tuple[np.ndarray, np.ndarray], int]:
-    (a, dropped_a), (b, dropped_b) = as_sample(a, "a"), as_sample(b, "b")
-    return (a, b), dropped_a + dropped_b
-
-
 def _delta(
-    samples: tuple[np.ndarray, ...],
+    samples: Sequence[np.ndarray],
     estimate: Callable[..., np.ndarray],
     kind: str,
     told: dict[str, Any],
@@ -198,7 +193,7 @@ def _delta(
 
 
 def _shift(
-    samples: tuple[np.ndarray, ...],
+    samples: Sequence[np.ndarray],
     estimate: Callable[..., np.ndarray],
     method: str,
     can_reject: bool,

@@ -10,7 +10,8 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from graphcortex._checks import check_number
-from graphcortex.study.statistics._samples import as_differences, as_sample, check_level
+from graphcortex._ties import ROUNDING, at_least
+from graphcortex.study.statistics._samples import as_differences, as_samples, check_level
 from graphcortex.study.statistics.statistic import Statistic
 
 
@@ -71,7 +72,7 @@ def tost_paired(a: Any, b: Any = None, *, margin: float, alpha: float = 0.05) ->
         value = float(differences[0]) if n else math.nan
         return Equivalence(value=value, reason="fewer than two pairs are left", **told)
     value, error = float(differences.mean()), float(differences.std(ddof=1)) / math.sqrt(n)
-    if error <= 1e-12 * max(margin, abs(value)):
+    if error <= ROUNDING * max(margin, abs(value)):
         return _without_spread(value, 2.0**-n, told)
     return _from_t(value, error, n - 1, told)
 
@@ -102,15 +103,15 @@ def tost_welch(a: Any, b: Any, *, margin: float, alpha: float = 0.05) -> Equival
         >>> print(tost_welch([0.91, 0.90, 0.92, 0.90], [0.90, 0.91, 0.91, 0.91, 0.90], margin=0.02))
         mean difference 0.0015 [-0.009581, 0.01258] (90%), p = 0.0107, n = 4 + 5, Welch TOST: equivalent within 0.02 at 0.05
     """
-    (a, dropped_a), (b, dropped_b) = as_sample(a, "a"), as_sample(b, "b")
+    (a, b), dropped = as_samples({"a": a, "b": b})
     n, m = len(a), len(b)
-    told = _told(margin, alpha, "Welch TOST", (n, m), dropped_a + dropped_b)
+    told = _told(margin, alpha, "Welch TOST", (n, m), dropped)
     if min(n, m) < 2:
         value = float(a.mean() - b.mean()) if min(n, m) else math.nan
         return Equivalence(value=value, reason="fewer than two values are left", **told)
     value = float(a.mean() - b.mean())
     parts = np.array([a.var(ddof=1) / n, b.var(ddof=1) / m])
-    if math.sqrt(parts.sum()) <= 1e-12 * max(margin, abs(value)):
+    if math.sqrt(parts.sum()) <= ROUNDING * max(margin, abs(value)):
         return _without_spread(value, 1 / math.comb(n + m, n), told)
     df = parts.sum() ** 2 / (parts**2 / np.array([n - 1, m - 1])).sum()
     return _from_t(value, math.sqrt(parts.sum()), float(df), told)
@@ -130,5 +131,5 @@ def _from_t(value: float, error: float, df: float, told: dict[str, Any]) -> Equi
 
 
 def _without_spread(value: float, p: float, told: dict[str, Any]) -> Equivalence:
-    p = p if abs(value) < told["margin"] else 1.0
+    p = 1.0 if at_least(abs(value), told["margin"], told["margin"]) else p
     return Equivalence(value=value, p=p, reason="no spread: p by rank", **told)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import scipy.stats
 
 from graphcortex._checks import check_choice
 from graphcortex._optional import require
+from graphcortex._ties import ROUNDING, rank
 from graphcortex.study.statistics.design import Cell, Design, UnidentifiableDesignError, format_part
 from graphcortex.study.variant import Variant
 
@@ -163,8 +163,7 @@ def _anova(values: np.ndarray, cells: list[Cell], blocks: np.ndarray | None, des
     for effect, matrix in matrices.items():
         df = matrix.shape[1]
         aligned = align(values, cells, effect, design)
-        # Values that differ by rounding alone are ties.
-        ranks = scipy.stats.rankdata((aligned / max(np.abs(values).max(), 1e-300)).round(10))
+        ranks = rank(aligned, ROUNDING * np.abs(values).max())
         rows.append({"effect": design.name(effect), **_f_test(models.OLS(ranks, X).fit(), first, df)})
         first += df
     return rows

@@ -12,11 +12,13 @@ from scipy.special import chdtri, ndtr
 
 from graphcortex._checks import check_choice, check_count, check_number
 from graphcortex._random import numpy_generator
+from graphcortex._ties import ROUNDING, merge_tied_sizes
 from graphcortex._typing import RandomSource
 from graphcortex.study.statistics._exact import signed_rank_counts
 from graphcortex.study.statistics._samples import as_sample, check_alternative
 from graphcortex.study.statistics.proportion import wilson_interval
 from graphcortex.study.statistics.statistic import Statistic
+from graphcortex.study.statistics.wilcoxon import wilcoxon_signed_rank
 
 _TESTS = ("t", "wilcoxon")
 # Relative efficiency of the signed rank test to t for normal differences, Pitman's 3 / pi.
@@ -154,7 +156,7 @@ def simulated_power(
             for no shape.
         alpha: Level of the test.
         alternative: ``"two-sided"``, ``"greater"`` or ``"less"``.
-        test: ``"t"`` or ``"wilcoxon"`` (tied sizes in the order they come, zeros kept: differences are meant to be continuous).
+        test: ``"t"`` or ``"wilcoxon"``, as :func:`wilcoxon_signed_rank` with its handling of ties.
         studies: Simulated studies.
         rng: A generator, or an int seed.
 
@@ -181,7 +183,7 @@ def simulated_power(
         if len(sample) < 2:
             raise ValueError(f"pilot must hold two differences or more, got {len(sample)}.")
         d = difference - sample.mean() + generator.choice(sample, (studies, n))
-    reject = (_t_rejects if test == "t" else _wilcoxon_rejects)(d, _tail(alpha, alternative), alternative)
+    reject = (_t_rejects if test == "t" else _wilcoxon_rejects)(d, alpha, alternative)
     share = wilson_interval(int(reject.sum()), studies)
     return Statistic(name="power", value=share.value, interval=share.interval, n=studies, method=f"{test}, simulated")
 
@@ -239,18 +241,30 @@ def _noncentral_power(df: float, noncentrality: float, tail: float, alternative:
     return {"greater": upper, "less": lower, "two-sided": min(1.0, upper + lower)}[alternative]
 
 
-def _t_rejects(d: np.ndarray, tail: float, alternative: str) -> np.ndarray:
+def _t_rejects(d: np.ndarray, alpha: float, alternative: str) -> np.ndarray:
+    tail = _tail(alpha, alternative)
     mean, error = d.mean(1), d.std(1, ddof=1) / math.sqrt(d.shape[1])
     reach = scipy.stats.t.isf(tail, d.shape[1] - 1) * error
     above, below = mean > reach, mean < -reach
     return {"greater": above, "less": below, "two-sided": above | below}[alternative]
 
 
-def _wilcoxon_rejects(d: np.ndarray, tail: float, alternative: str) -> np.ndarray:
+def _wilcoxon_rejects(d: np.ndarray, alpha: float, alternative: str) -> np.ndarray:
     n = d.shape[1]
     if n > 200:
         raise ValueError(f"n must be at most 200 for the simulated signed rank test, got {n}.")
-    ranks = np.argsort(np.argsort(np.abs(d), axis=1, kind="stable"), axis=1, kind="stable") + 1
+    sizes = np.sort(np.abs(merge_tied_sizes(d, ROUNDING * np.abs(d).max())), axis=1)
+    tied = (np.diff(sizes, axis=1) == 0).any(1) | (sizes[:, 0] == 0)
+    rejected = np.empty(len(d), dtype=bool)
+    rejected[~tied] = _untied_rejects(d[~tied], _tail(alpha, alternative), alternative)
+    rejected[tied] = [wilcoxon_signed_rank(row, alternative=alternative).p <= alpha for row in d[tied]]
+    return rejected
+
+
+def _untied_rejects(d: np.ndarray, tail: float, alternative: str) -> np.ndarray:
+    """Return which rows of differences, none of them 0 and no two of one size, the signed rank test rejects, all at once."""
+    n = d.shape[1]
+    ranks = np.argsort(np.argsort(np.abs(d), axis=1), axis=1) + 1
     positive = np.where(d > 0, ranks, 0).sum(1)
     # Of the sums of ranks 1 .. n, the greatest have a share of at most `tail`; the least by symmetry.
     at_least = np.cumsum(signed_rank_counts(np.arange(1, n + 1))[::-1])[::-1] / 2.0**n

@@ -10,7 +10,7 @@ import scipy.stats
 
 from graphcortex._checks import check_count
 from graphcortex.study.statistics._exact import rank_sum_counts, tail_probability
-from graphcortex.study.statistics._samples import as_sample, check_alternative
+from graphcortex.study.statistics._samples import as_samples, check_alternative
 from graphcortex.study.statistics.statistic import Statistic
 from graphcortex.study.statistics.wilcoxon import normal_tail
 
@@ -45,9 +45,9 @@ def mann_whitney(a: Any, b: Any, *, alternative: str = "two-sided", exact_up_to:
     check_alternative(alternative)
     if check_count(exact_up_to, "exact_up_to", minimum=0) > 100:
         raise ValueError(f"exact_up_to must be at most 100, got {exact_up_to}.")
-    (a, dropped_a), (b, dropped_b) = as_sample(a, "a"), as_sample(b, "b")
+    (a, b), dropped = as_samples({"a": a, "b": b})
     n, m = len(a), len(b)
-    told: dict[str, Any] = {"name": "U", "n": (n, m), "dropped": dropped_a + dropped_b}
+    told: dict[str, Any] = {"name": "U", "n": (n, m), "dropped": dropped}
     if n == 0 or m == 0:
         return Statistic(value=math.nan, reason="a sample is empty", **told)
     ranks = scipy.stats.rankdata(np.concatenate((a, b)))
@@ -91,9 +91,9 @@ def kruskal_wallis(*groups: Any) -> Statistic:
     """
     if len(groups) < 2:
         raise ValueError(f"groups must be two samples or more, got {len(groups)}.")
-    samples, dropped = zip(*(as_sample(group, f"group {i}") for i, group in enumerate(groups)), strict=True)
+    samples, dropped = as_samples({f"group {i}": group for i, group in enumerate(groups)})
     sizes = tuple(map(len, samples))
-    told: dict[str, Any] = {"name": "H", "n": sizes, "dropped": sum(dropped)}
+    told: dict[str, Any] = {"name": "H", "n": sizes, "dropped": dropped}
     if min(sizes) == 0:
         return Statistic(value=math.nan, reason="a sample is empty", **told)
     ranks = scipy.stats.rankdata(np.concatenate(samples))

@@ -10,11 +10,9 @@ import numpy as np
 from graphcortex._checks import check_count, check_number
 from graphcortex._random import numpy_generator
 from graphcortex._typing import RandomSource
-from graphcortex.study.statistics._samples import as_differences, check_alternative
+from graphcortex.study.statistics._samples import as_differences, check_alternative, pair_differences
 from graphcortex.study.statistics.statistic import Statistic
 
-# Sums of the same numbers in another order differ by rounding: this share of the largest sum counts as equal.
-_ROUNDING = 1e-10
 _BLOCK = 2**20
 
 
@@ -67,14 +65,12 @@ def sign_flip_test(
     n = len(differences)
     if n == 0:
         return Statistic(name="mean difference", value=math.nan, dropped=dropped, reason="no pair is left")
-    shifted = differences - shift
-    magnitudes = np.abs(shifted)
-    tolerance = _ROUNDING * magnitudes.sum()
-    observed = shifted.sum()
-    # Flipping all signs maps sums of at most x onto sums of at least -x.
-    threshold = {"two-sided": abs(observed), "greater": observed, "less": -observed}[alternative] - tolerance
+    shifted, rounding = pair_differences(a, b, shift=shift)
+    observed = np.nansum(shifted)
+    # Flipping all signs maps sums of at most x onto sums of at least -x. A sum is moved by the rounding of all its terms.
+    threshold = {"two-sided": abs(observed), "greater": observed, "less": -observed}[alternative] - np.nansum(rounding)
     # A difference of 0 has no sign: it adds nothing to any sum.
-    magnitudes = magnitudes[magnitudes > 0]
+    magnitudes = np.abs(shifted[np.abs(shifted) > 0])
     if n <= exact_up_to:
         share, method = _share_of_all(magnitudes, threshold), f"sign flips (all 2^{n})"
         p = min(1.0, 2 * share) if alternative == "two-sided" and threshold > 0 else share
