@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from graphcortex.study.statistics._runs import PAIRING, finite_values, values_of
 from graphcortex.study.statistics._samples import pair_differences
-from graphcortex.study.statistics.compare import FRACTIONS, PAIRING, values_of
+from graphcortex.study.statistics.compare import FRACTIONS
 from graphcortex.study.variant import Variant
 
 Effects = Mapping[str, float]
@@ -110,7 +111,7 @@ def positive_only(runs: pd.DataFrame, effects: Effects, floors: Mapping[str, flo
     }
     positive, free = (_wide(arm, "accuracy") for arm in arms.values())
     every = arms["nonnegative"]
-    diverged = every["accuracy"].isna() | (every["diverged_epoch"].notna() if "diverged_epoch" in every else False)
+    diverged = finite_values(every, "accuracy").isna()
     told: dict[str, Any] = {"metric": "accuracy", "smallest_effect": effects["accuracy"], "bounds": (-1.0, 1.0)}
     names = [name for name in positive.columns if _plain(name) and Variant.parse(name).weights == "W*"]
     if not names:
@@ -121,7 +122,7 @@ def positive_only(runs: pd.DataFrame, effects: Effects, floors: Mapping[str, flo
     floor = floors.get(task, np.nan)
     unknown = f"the floor of the task {task!r} is not known, give floors" if np.isnan(floor) else ""
     compared = f"share of nonnegative runs ({', '.join(names)}) that diverged"
-    diverged = diverged[every["variant"].astype(str).isin(names)].to_numpy(float)
+    diverged = diverged[every["variant"].isin(names)].to_numpy(float)
     found = [Comparison(compared, "diverged", "rare", effects["diverged"], diverged, (0.0, 1.0))]
     for name in names:
         above, _ = pair_differences(positive[name], np.full(len(positive), floor))
@@ -138,7 +139,7 @@ def _wide(runs: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Return a row per seed and a column per variant; NaN where a run diverged, is missing or has no finite value."""
     # Within a group the arm of the recurrence is one, or is what is compared.
     over = [column for column in PAIRING if column != "recurrence"]
-    return values_of(runs, metric, over=over).replace([np.inf, -np.inf], np.nan)
+    return values_of(runs, metric, over=over)
 
 
 def _plain(name: str) -> bool:

@@ -7,6 +7,7 @@ import pandas as pd
 import scipy.stats
 
 from graphcortex._checks import check_count, check_number
+from graphcortex._frames import numpy_columns
 
 REPORTED_RUNS = 20
 """Runs behind each number of the paper."""
@@ -60,6 +61,7 @@ def compare_means(
     check_count(reported_runs, "reported_runs", minimum=2)
     check_number(alpha, "alpha", above=0, maximum=0.5)
     check_number(power, "power", minimum=0.5, maximum=1)
+    table = numpy_columns(table)
     n = table["runs"].to_numpy(float)
     theirs = reported_error(table, reported_runs=reported_runs).to_numpy(float) ** 2
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -103,6 +105,7 @@ def reported_error(table: pd.DataFrame, *, reported_runs: int = REPORTED_RUNS) -
     Returns:
         The errors, with the index of the table, in the unit of the means; 0 where no interval was reported, as of equal values.
     """
+    table = numpy_columns(table)
     half = ((table["paper_high"] - table["paper_low"]) / 2).fillna(0.0)
     return half / scipy.stats.t.ppf(0.975, reported_runs - 1)
 

@@ -19,7 +19,7 @@ from graphcortex.study._comparisons import Comparison
 from graphcortex.study._evidence import FAILS, HOLDS, UNDECIDED, Evidence, Rules, decide, gather
 from graphcortex.study.claims_table import ClaimsTable, Finding
 from graphcortex.study.statistics import holm
-from graphcortex.study.statistics.compare import check_columns, groups_of
+from graphcortex.study.statistics._runs import as_runs, groups_of
 from graphcortex.tasks import TASKS, get_task
 
 _IN_BRACKETS = re.compile(r" \(.*?\)")
@@ -184,7 +184,7 @@ def evaluate_claims(
         >>> finding.verdict, finding.reason
         ('fails', 'it is 0, shown to lie within 0.02 of 0 (p = 0.0039).')
     """
-    check_columns(runs, list(dict.fromkeys(["variant", "seed", *(m for claim in claims for m in claim.metrics)])))
+    runs = as_runs(runs, list(dict.fromkeys(["variant", "seed", *(m for claim in claims for m in claim.metrics)])))
     if not 0 < check_number(alpha, "alpha") < 0.5:
         raise ValueError(f"alpha must lie between 0 and 0.5, got {alpha}.")
     rules = Rules(

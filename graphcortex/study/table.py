@@ -16,6 +16,7 @@ from graphcortex.study.agreement import compare_means
 from graphcortex.study.protocol import Protocol
 from graphcortex.study.run import METRICS
 from graphcortex.study.statistics import mean_interval
+from graphcortex.study.statistics._runs import as_runs
 from graphcortex.study.variant import PUBLISHED_VARIANTS
 from graphcortex.tasks import TASKS, get_task
 
@@ -34,7 +35,7 @@ BOUNDS = MappingProxyType(
 """The least and the greatest value that each metric can have; the entropy is that of 100 points."""
 
 _KEYS = [*GROUP, "metric"]
-_NUMBERS = ("mean", "ci95_low", "ci95_high", "sd", "runs", "diverged")
+_NUMBERS = ("mean", "ci95_low", "ci95_high", "sd", "runs", "diverged", "dropped")
 _ROUNDING = 1e-9
 _PAPER = {"connectome": "6_6_2", "protocol": "published"}
 _HEADINGS = {"small_worldness": "small-world", "entropy": "entropy (bit)"}
@@ -112,19 +113,22 @@ def summarize(
 
     Returns:
         A row per connectome, protocol, recurrence, task, variant and metric: ``mean``, ``ci95_low``, ``ci95_high``, ``sd``,
-        ``runs`` (with a value), ``diverged`` (runs), and with the comparison ``paper_mean``, ``paper_low``, ``paper_high`` and
-        the columns of :func:`graphcortex.study.compare_means`.
+        ``runs`` (with a finite value), ``diverged`` (runs), ``dropped`` (other runs, without a finite value), and with the
+        comparison ``paper_mean``, ``paper_low``, ``paper_high`` and the columns of :func:`graphcortex.study.compare_means`.
 
     Raises:
         ValueError: If a row names no protocol.
     """
     rows = []
-    for names, group in runs.groupby(list(GROUP), sort=False):
+    for names, group in as_runs(runs).groupby(list(GROUP), sort=False):
         group_names = dict(zip(GROUP, names, strict=True))
         protocol = group_names["protocol"]
         bounded = (intervals or {}).get(protocol, Protocol.parse(protocol).interval) == "bounded"
+        diverged = group["diverged_epoch"].notna().to_numpy()
         for metric in METRICS:
-            values = group[metric].dropna().to_numpy(dtype=float)
+            values = group[metric].to_numpy(dtype=float)
+            finite = np.isfinite(values)
+            values = values[finite]
             low, high = bounded_interval(values, metric) if bounded else t_interval(values)
             rows.append(
                 {
@@ -135,7 +139,8 @@ def summarize(
                     "ci95_high": high,
                     "sd": float(values.std(ddof=1)) if len(values) > 1 else math.nan,
                     "runs": len(values),
-                    "diverged": int(group["diverged_epoch"].notna().sum()),
+                    "diverged": int(diverged.sum()),
+                    "dropped": int((~finite & ~diverged).sum()),
                 }
             )
     table = pd.DataFrame(rows, columns=None if rows else [*_KEYS, *_NUMBERS])
@@ -176,7 +181,7 @@ def format_table(table: pd.DataFrame) -> str:
     Returns:
         The text, without a newline at its end.
     """
-    blocks = []
+    blocks, table = [], as_runs(table)
     several = len(table[["connectome", "protocol"]].drop_duplicates()) > 1
     for (connectome, protocol, recurrence, name), group in table.groupby(_KEYS[:4], sort=False):
         title = f"{name}, {recurrence} recurrence{_levels(name)}"
@@ -184,8 +189,10 @@ def format_table(table: pd.DataFrame) -> str:
         rows = [("", [_HEADINGS.get(metric, metric) for metric in METRICS], "runs", "")]
         for variant, cells in group.groupby("variant", sort=False):
             cells = cells.set_index("metric")
-            diverged = int(cells["diverged"].max())
-            note = f"  {diverged} diverged" if diverged else ""
+            counts = {"diverged": int(cells["diverged"].max())}
+            if "dropped" in cells:
+                counts["without a finite value"] = int(cells["dropped"].max())
+            note = "".join(f"  {count} {what}" for what, count in counts.items() if count)
             rows.append((variant, _texts(cells, "mean", "ci95"), str(int(cells["runs"].max())), note))
             if "paper_mean" in cells and cells["paper_mean"].notna().any():
                 rows.append(("  paper", _texts(cells, "paper_mean", "paper"), "", ""))

@@ -6,6 +6,7 @@ import pandas as pd
 
 from graphcortex._checks import check_choice
 from graphcortex.study import METRICS, compare_variants
+from graphcortex.study.statistics import as_runs
 
 _GROUP = ("connectome", "protocol", "recurrence", "task")
 _RESAMPLES = 1999
@@ -27,7 +28,7 @@ def paired_differences(runs: pd.DataFrame, reference: str) -> pd.DataFrame:
     Raises:
         ValueError: If no run is of the reference, or two runs claim one place.
     """
-    runs = runs.assign(variant=runs["variant"].astype(str))
+    runs = as_runs(runs)
     variants = tuple(dict.fromkeys(runs["variant"]))
     check_choice(reference, "reference", variants)
     groups = [name for name in _GROUP if name in runs]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from graphcortex._checks import check_choice, check_number
+from graphcortex.study.statistics import as_runs
 from graphcortex.viz._bands import draw_mean_and_band
 from graphcortex.viz._panels import finish, legend_beside, panel
 from graphcortex.viz._style import INK
@@ -65,7 +66,7 @@ def plot_learning_curves(
         [[0.25, 0.7]]
     """
     check_choice(metric, "metric", tuple(METRICS))
-    _check_history(history, metric)
+    history = _check_history(history, metric)
     levels = {"chance": chance, "floor": floor, "ceiling": ceiling}
     levels = {name: check_number(level, name) for name, level in levels.items() if level is not None}
 
@@ -87,7 +88,7 @@ def plot_learning_curves(
     return axes
 
 
-def _check_history(history: pd.DataFrame, metric: str) -> None:
+def _check_history(history: pd.DataFrame, metric: str) -> pd.DataFrame:
     if not isinstance(history, pd.DataFrame):
         raise ValueError(f"history must be a pandas.DataFrame, got {type(history).__name__}.")
     missing = [name for name in ("variant", "seed", "epoch", metric) if name not in history.columns]
@@ -95,6 +96,7 @@ def _check_history(history: pd.DataFrame, metric: str) -> None:
         raise ValueError(f"history must have the columns {missing}, got {list(history.columns)}.")
     if history.empty:
         raise ValueError("history must have at least one row, got none.")
+    history = as_runs(history)
     if not pd.api.types.is_numeric_dtype(history[metric]):
         raise ValueError(f"history[{metric!r}] must hold numbers, got {history[metric].dtype}.")
     twice = history[history.duplicated(["variant", "seed", "epoch"])]
@@ -104,6 +106,7 @@ def _check_history(history: pd.DataFrame, metric: str) -> None:
             f"history must have one row per variant, seed and epoch, got more for variant {variant!r}, seed {seed}, "
             f"epoch {epoch}; draw one task and one kind of recurrence at a time."
         )
+    return history
 
 
 def epochs_by_seeds(rows: pd.DataFrame, metric: str) -> tuple[pd.DataFrame, int]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from graphcortex.study.statistics import as_runs
 from graphcortex.viz._effects import paired_differences
 from graphcortex.viz._labels import LABELS, check_columns
 from graphcortex.viz._panels import divide, finish, panel, say_instead
@@ -38,7 +39,7 @@ def plot_effects(runs: pd.DataFrame, *, reference: str, title: str | None = None
         'accuracy'
     """
     check_columns(runs, ["variant", "seed"], "runs")
-    runs = runs.assign(variant=runs["variant"].astype(str))
+    runs = as_runs(runs)
     variants = list(dict.fromkeys(runs["variant"]))
     table = paired_differences(runs, reference)
     metrics = [name for name in LABELS if name in runs]

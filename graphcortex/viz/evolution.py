@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from graphcortex.metrics import metric_label
+from graphcortex.study.statistics import as_runs
 from graphcortex.viz._bands import draw_mean_and_band
 from graphcortex.viz._panels import divide, finish, legend_beside, panel, say_instead
 
@@ -52,6 +53,8 @@ def plot_evolution(
         >>> plot_evolution(table, metric="modularity").lines[0].get_ydata().tolist()
         [0.1, 0.3, 0.4]
     """
+    if isinstance(table, pd.DataFrame):
+        table = as_runs(table)
     names = _check_table(table, metric)
     columns = min(len(names), _MOST_COLUMNS)
     rows = math.ceil(len(names) / columns)

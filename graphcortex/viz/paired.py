@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from graphcortex._checks import check_choice, check_number
+from graphcortex.study.statistics import as_runs
 from graphcortex.study.table import bounded_interval
 from graphcortex.viz._labels import LABELS, check_columns
 from graphcortex.viz._panels import divide, finish, panel, say_instead
@@ -62,11 +63,12 @@ def plot_paired_metrics(
     for metric in metrics:
         check_choice(metric, "metrics", tuple(LABELS))
     check_columns(runs, metrics, "runs")
+    runs = as_runs(runs)
     if runs.duplicated(["variant", "seed"]).any():
         raise ValueError("runs must have one row per variant and seed, got more; draw one task and protocol at a time.")
     levels = [check_number(level, "a level") for level in (chance, floor, ceiling) if level is not None]
 
-    variants = list(dict.fromkeys(runs["variant"].astype(str)))
+    variants = list(dict.fromkeys(runs["variant"]))
     axes = panel(axes, 1.6 + 2.5 * len(metrics), 1.4 + 0.3 * len(variants))
     panels = divide(axes, columns=len(metrics)) if len(metrics) > 1 else [axes]
     for metric, place in zip(metrics, panels, strict=True):
@@ -84,7 +86,7 @@ def plot_paired_metrics(
 
 
 def _draw_metric(axes: Axes, runs: pd.DataFrame, metric: str, variants: list[str]) -> None:
-    numbers = runs.assign(variant=runs["variant"].astype(str)).pivot(index="seed", columns="variant", values=metric)
+    numbers = runs.pivot(index="seed", columns="variant", values=metric)
     table = numbers.reindex(columns=variants).astype(float)
     table = table.where(np.isfinite(table))
     if not table.notna().to_numpy().any():
@@ -113,4 +115,4 @@ def _diverged(runs: pd.DataFrame) -> set[tuple[str, object]]:
     if "diverged_epoch" not in runs:
         return set()
     rows = runs[runs["diverged_epoch"].notna()]
-    return set(zip(rows["variant"].astype(str), rows["seed"], strict=True))
+    return set(zip(rows["variant"], rows["seed"], strict=True))

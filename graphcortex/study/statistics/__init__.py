@@ -1,5 +1,6 @@
 """Tests, effect sizes, intervals and power for the table of a study; NaN is a run without a value, dropped and counted."""
 
+from graphcortex.study.statistics._runs import as_runs
 from graphcortex.study.statistics.bootstrap import bca_interval
 from graphcortex.study.statistics.compare import compare_variants
 from graphcortex.study.statistics.design import Design, UnidentifiableDesignError
@@ -34,6 +35,7 @@ __all__ = [
     "Statistic",
     "UnidentifiableDesignError",
     "aligned_rank_model",
+    "as_runs",
     "bca_interval",
     "cliffs_delta",
     "cliffs_delta_paired",

@@ -12,14 +12,12 @@ import pandas as pd
 from graphcortex._checks import check_choice
 from graphcortex._random import as_seed, derive_seed
 from graphcortex._typing import RandomSource
+from graphcortex.study.statistics._runs import as_runs, groups_of, values_of
 from graphcortex.study.statistics.effects import cliffs_delta_paired, hodges_lehmann_paired
 from graphcortex.study.statistics.means import mean_difference_paired
 from graphcortex.study.statistics.multiple import holm
 from graphcortex.study.statistics.sign_flip import sign_flip_test
 from graphcortex.study.statistics.wilcoxon import wilcoxon_signed_rank
-
-PAIRING = ("connectome", "protocol", "recurrence", "task", "seed")
-"""Runs that agree in these columns share their trials and draws, and are paired over variants."""
 
 FRACTIONS = ("accuracy", "train_accuracy", "validation_accuracy", "test_accuracy")
 """Metrics within [0, 1]."""
@@ -39,7 +37,7 @@ def compare_variants(
 ) -> pd.DataFrame:
     """Compare a variant with others, paired by seed, in every group of runs.
 
-    Pairs of which one run has no value, or diverged, are left out and counted. Groups that pool over connectomes, tasks, ...
+    Pairs of which one run diverged, or has no finite value, are left out and counted. Groups that pool over connectomes, tasks, ...
     keep their pairs: only runs of one connectome, protocol, recurrence, task and seed are paired.
 
     Args:
@@ -55,9 +53,9 @@ def compare_variants(
 
     Returns:
         A row per group and ``b``: the columns of ``by``; ``metric``, ``a``, ``b``; ``n`` (pairs), ``dropped`` (pairs),
-        ``diverged_a``, ``diverged_b`` (runs); ``mean_a``, ``mean_b`` (over the pairs); ``difference`` (mean of a - b),
-        ``shift`` (Hodges-Lehmann) and ``delta`` (Cliff, within pairs), each with ``..._low`` and ``..._high``; ``p``;
-        ``p_holm``, corrected over all rows; ``method``.
+        ``diverged_a``, ``diverged_b`` (runs that diverged or have no finite value); ``mean_a``, ``mean_b`` (over the pairs);
+        ``difference`` (mean of a - b), ``shift`` (Hodges-Lehmann) and ``delta`` (Cliff, within pairs), each with ``..._low`` and
+        ``..._high``; ``p``; ``p_holm``, corrected over all rows; ``method``.
 
     Raises:
         ValueError: If a column or a variant is missing, or two runs claim one place.
@@ -71,9 +69,9 @@ def compare_variants(
     """
     check_choice(test, "test", ("sign_flip", "wilcoxon"))
     others = (b,) if isinstance(b, str) else tuple(b)
-    check_columns(runs, ["variant", "seed", metric])
+    runs = as_runs(runs, ["variant", "seed", metric])
     for name in (a, *others):
-        check_choice(name, "variant", tuple(dict.fromkeys(runs["variant"].astype(str))))
+        check_choice(name, "variant", tuple(dict.fromkeys(runs["variant"])))
     if a in others or not others:
         raise ValueError(f"b must name one variant or several other than a, {a!r}; got {b!r}.")
     seed = as_seed(rng)
@@ -94,49 +92,10 @@ def compare_variants(
     return table
 
 
-def check_columns(runs: pd.DataFrame, needed: Sequence[str]) -> None:
-    """Check that a table of runs has the columns that are needed.
-
-    Raises:
-        ValueError: If it has not.
-    """
-    absent = [column for column in needed if column not in runs.columns]
-    if absent:
-        raise ValueError(f"runs must have the columns {', '.join(needed)}; missing: {', '.join(absent)}.")
-
-
-def groups_of(runs: pd.DataFrame, by: Sequence[str]) -> list[tuple[dict[str, object], pd.DataFrame]]:
-    """Return each group of runs with the values of its columns, in the order they come; one group if there are no columns."""
-    if not by:
-        return [({}, runs)]
-    return [(dict(zip(by, key, strict=True)), part) for key, part in runs.groupby(list(by), sort=False, dropna=False)]
-
-
-def values_of(runs: pd.DataFrame, metric: str, *, over: Sequence[str] = PAIRING) -> pd.DataFrame:
-    """Return a column per variant and a row per pairing of the runs, NaN where a run is missing or diverged.
-
-    Raises:
-        ValueError: If two runs claim one place.
-    """
-    keys = [column for column in over if column in runs.columns]
-    values = runs[metric].astype(float)
-    if "diverged_epoch" in runs.columns:
-        values = values.where(runs["diverged_epoch"].isna())
-    places = runs[keys].assign(variant=runs["variant"].astype(str))
-    if places.duplicated().any():
-        twice = places[places.duplicated()].iloc[0]
-        where = ", ".join(f"{key} {twice[key]}" for key in keys)
-        raise ValueError(
-            f"each run must be there once: variant {twice['variant']} has several runs at {where}; drop duplicates."
-        )
-    values.index = pd.MultiIndex.from_frame(places)
-    return values.unstack("variant")[list(dict.fromkeys(places["variant"]))]
-
-
 def _compared(
     runs: pd.DataFrame, a: str, b: str, metric: str, test: str, level: float, resamples: int, seed: int
 ) -> dict[str, object]:
-    of_two = runs[runs["variant"].astype(str).isin((a, b))]
+    of_two = runs[runs["variant"].isin((a, b))]
     # A group may lack one of the two altogether.
     wide = values_of(of_two, metric).reindex(columns=[a, b])
     first, second = wide[a].to_numpy(), wide[b].to_numpy()
@@ -149,7 +108,7 @@ def _compared(
         tested = wilcoxon_signed_rank(first, second)
     row: dict[str, object] = {"metric": metric, "a": a, "b": b, "n": int(both.sum()), "dropped": int((~both).sum())}
     for side, name, values in zip("ab", (a, b), (first, second), strict=True):
-        row[f"diverged_{side}"] = int((of_two["variant"].astype(str) == name).sum() - (~np.isnan(values)).sum())
+        row[f"diverged_{side}"] = int((of_two["variant"] == name).sum() - (~np.isnan(values)).sum())
     for side, values in zip("ab", (first, second), strict=True):
         row[f"mean_{side}"] = float(values[both].mean()) if both.any() else math.nan
     for name, effect in {

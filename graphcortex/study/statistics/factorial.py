@@ -11,6 +11,7 @@ import pandas as pd
 from graphcortex._checks import check_choice
 from graphcortex._optional import require
 from graphcortex._ties import ROUNDING, rank
+from graphcortex.study.statistics._runs import as_runs, finite_values
 from graphcortex.study.statistics.design import Cell, Design, UnidentifiableDesignError, format_part
 from graphcortex.study.variant import Variant
 
@@ -64,7 +65,7 @@ def aligned_rank_model(
 
     Args:
         runs: A row per run, with ``metric`` and either a column per factor or, for those of :data:`FACTORS`, a column
-            ``variant``. NaN marks a run without a value; so does a ``diverged_epoch``.
+            ``variant``. A run without a finite value, or with a ``diverged_epoch``, is left out.
         metric: Column to explain.
         factors: Names, those of :data:`FACTORS` or of columns. Factors with one level are left out of the model.
         block: Column of what repeats over the cells (seeds are paired over variants); None if nothing does.
@@ -92,12 +93,13 @@ def aligned_rank_model(
         {'W': True, 'D': False, 'W:D': False}
     """
     table = _with_factors(runs, metric, factors, block)
-    for factor, kept in (levels or {}).items():
+    for factor, wanted in (levels or {}).items():
         check_choice(factor, "factor in levels", tuple(factors))
-        absent = set(kept) - set(table[factor])
+        chosen = [str(level) for level in wanted]
+        absent = set(chosen) - set(table[factor])
         if absent:
             raise ValueError(f"levels of {factor} must be among {sorted(set(table[factor]))}, got {sorted(absent)}.")
-        table = table[table[factor].isin(list(kept))]
+        table = table[table[factor].isin(chosen)]
     present = table[table["value"].notna()]
     design = Design.of(factors, list(present[list(factors)].itertuples(index=False, name=None)))
     design.check()
@@ -124,12 +126,11 @@ def _with_factors(runs: pd.DataFrame, metric: str, factors: Sequence[str], block
     absent = [c for c in needed if c not in runs.columns] + [f for f in parsed if f not in FACTORS]
     if absent or not factors:
         raise ValueError(f"runs must have the columns {needed} and factors, got none of {absent}.")
+    runs = as_runs(runs)
     table = runs[[f for f in factors if f in runs.columns]].astype(str)
     for factor in parsed:
         table[factor] = [getattr(Variant.parse(v), FACTORS[factor]) or "-" for v in runs["variant"]]
-    table["value"] = runs[metric].astype(float)
-    if "diverged_epoch" in runs.columns:
-        table["value"] = table["value"].where(runs["diverged_epoch"].isna())
+    table["value"] = finite_values(runs, metric)
     if block:
         table["block"] = runs[block]
     return table

@@ -10,8 +10,8 @@ import pandas as pd
 import scipy.stats
 
 from graphcortex._optional import require
+from graphcortex.study.statistics._runs import as_runs, groups_of, values_of
 from graphcortex.study.statistics._samples import check_level
-from graphcortex.study.statistics.compare import check_columns, groups_of, values_of
 
 
 def pool_connectomes(
@@ -63,11 +63,11 @@ def pool_connectomes(
            connectomes   n  difference  difference_low  difference_high
         0            3  12       0.099           0.065            0.133
     """
-    check_columns(runs, ["connectome", "variant", "seed", metric])
+    runs = as_runs(runs, ["connectome", "variant", "seed", metric])
     check_level(level)
     by = [column for column in by if column in runs.columns]
     rows = []
-    for group, part in groups_of(runs[runs["variant"].astype(str).isin((a, b))], by):
+    for group, part in groups_of(runs[runs["variant"].isin((a, b))], by):
         wide = values_of(part, metric, over=("connectome", "seed")).reindex(columns=[a, b])
         differences = (wide[a] - wide[b]).groupby(level="connectome")
         kept = differences.count()

@@ -12,6 +12,7 @@ from torch_geometric.data import Data
 
 from graphcortex._checks import check_choice
 from graphcortex.study import CLAIMS, CONTROLS, METRICS, ClaimsTable, RunKey, StoreError, StudyResults, evaluate_claims
+from graphcortex.study.statistics import as_runs
 from graphcortex.viz._effects import paired_differences
 
 GROUP = ("connectome", "protocol", "recurrence", "task")
@@ -105,7 +106,7 @@ def read_study(results: StudyResults, *, claims: ClaimsTable | None = None, refe
         ValueError: If no run is of the reference.
     """
     results = results.of_folder()
-    runs = results.runs.assign(variant=results.runs["variant"].astype(str)).reset_index(drop=True)
+    runs = as_runs(results.runs).reset_index(drop=True)
     variants = tuple(dict.fromkeys(runs["variant"]))
     if reference is None:
         reference = _BASELINE if _BASELINE in variants else next(iter(variants), "")
@@ -122,7 +123,7 @@ def read_study(results: StudyResults, *, claims: ClaimsTable | None = None, refe
         groups=groups,
         variants=variants,
         runs=runs,
-        table=results.table,
+        table=as_runs(results.table),
         reference=reference,
         effects=paired_differences(runs, reference) if len(runs) else pd.DataFrame(columns=[*GROUP, "pairs"]),
         claims=claims,

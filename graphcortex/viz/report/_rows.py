@@ -84,13 +84,15 @@ def _on_axis(value: float) -> float | None:
 
 
 def _mean(cell: pd.Series) -> tuple[str, str]:
-    """Return a mean, and its interval: ``± half``, or ``[low, high]`` where it is not symmetric."""
+    """Return a mean, and its interval (``± half``, or ``[low, high]`` where it is not symmetric) with the runs that it lacks."""
     mean, low, high = (float(cell[name]) for name in ("mean", "ci95_low", "ci95_high"))
+    dropped = int(cell.get("dropped", 0))
+    lacks = f"{dropped} without a finite value" if dropped else ""
     if not math.isfinite(mean) or not math.isfinite(high):
-        return number(mean), ""
-    if math.isclose(high - mean, mean - low, rel_tol=1e-9, abs_tol=1e-12):
-        return number(mean), f"± {number(high - mean)}"
-    return number(mean), f"[{number(low)}, {number(high)}]"
+        return number(mean), lacks
+    symmetric = math.isclose(high - mean, mean - low, rel_tol=1e-9, abs_tol=1e-12)
+    ends = f"± {number(high - mean)}" if symmetric else f"[{number(low)}, {number(high)}]"
+    return number(mean), f"{ends}, {lacks}" if lacks else ends
 
 
 def claim_rows(claims: ClaimsTable | None) -> list[dict[str, Any]]:

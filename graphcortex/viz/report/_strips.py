@@ -20,7 +20,8 @@ def paired_figure(
     """Return a dot per run, a line per seed through its runs, and the mean of each variant; None where no run has a number."""
     present = [variant for variant in variants if (rows["variant"] == variant).any()]
     table = rows.pivot_table(index="seed", columns="variant", values=metric, aggfunc="first", dropna=False)
-    table = table.reindex(columns=present)
+    table = table.reindex(columns=present).astype(float)
+    table = table.where(np.isfinite(table))
     if not table.notna().to_numpy().any():
         return None
     means = means[means["metric"] == metric].set_index("variant")
