@@ -109,7 +109,7 @@ def test_run_trains_prints_the_table_and_says_what_it_wrote(small, capsys, tmp_p
     said = capsys.readouterr().out
     out = tmp_path / "out"
     assert "go_nogo, free recurrence (chance 0.5" in said
-    assert "mean ± half of the 95 % interval over seeds" in said
+    assert "a single run of each variant: no interval" in said
     assert said.strip().endswith(
         f"{out}: table.csv, runs.csv, learned weights in weights/, 3 figures in figures/, report.html"
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from graphcortex.study import StudyResults
+from graphcortex.study import StudyResults, describe_intervals, floor_warnings
 
 
 def tell(results: StudyResults, more: str = "", *, as_json: bool = False) -> int:
@@ -23,7 +23,10 @@ def tell(results: StudyResults, more: str = "", *, as_json: bool = False) -> int
     if as_json:
         print(to_json(as_plain(results)))
     else:
-        print(f"\n{results}\n\nmean ± half of the 95 % interval over seeds\n", flush=True)
+        intervals = {name: protocol.interval for name, protocol in results.study.protocols.items()}
+        print(f"\n{results}\n\n{describe_intervals(results.table, intervals)}\n", flush=True)
+        for line in floor_warnings(results):
+            print(f"{line}\n", flush=True)
         print(f"{results.folder}: table.csv, runs.csv{more}")
     return tell_failures(results)
 
@@ -51,6 +54,7 @@ def as_plain(results: StudyResults) -> dict[str, Any]:
         "failures": failures,
         "runs": rows(results.runs),
         "table": rows(results.table),
+        "warnings": floor_warnings(results),
     }
 
 

@@ -15,13 +15,14 @@ from graphcortex.study.logs import csv_log, tensorboard_log
 from graphcortex.study.optimizers import KerasAdam, make_optimizer, scheduled_rate
 from graphcortex.study.paper_layout import PaperLayoutError, read_paper_layout, write_paper_layout
 from graphcortex.study.possible import check_possible
+from graphcortex.study.probe import GradientProbe, floor_warnings, probe_gradients
 from graphcortex.study.protocol import CORRECTIONS, Protocol
 from graphcortex.study.results import StudyResults
 from graphcortex.study.run import METRICS, RunResult, run_one
 from graphcortex.study.statistics import aligned_rank_model, compare_variants
 from graphcortex.study.store import Store, StoreError
 from graphcortex.study.study import Study, load_results, load_study
-from graphcortex.study.table import format_table, paper_results, summarize
+from graphcortex.study.table import describe_intervals, format_table, paper_results, summarize
 from graphcortex.study.training import Training, evaluate, train
 from graphcortex.study.variant import PUBLISHED_VARIANTS, Variant, factorial
 from graphcortex.study.wiring import network_edges
@@ -43,6 +44,7 @@ __all__ = [
     "Ensembles",
     "Failure",
     "Finding",
+    "GradientProbe",
     "InProcess",
     "KerasAdam",
     "PaperLayoutError",
@@ -64,10 +66,12 @@ __all__ = [
     "compare_means",
     "compare_variants",
     "csv_log",
+    "describe_intervals",
     "edge_lengths",
     "evaluate",
     "evaluate_claims",
     "factorial",
+    "floor_warnings",
     "format_table",
     "group_keys",
     "initial_weights",
@@ -76,6 +80,7 @@ __all__ = [
     "make_optimizer",
     "network_edges",
     "paper_results",
+    "probe_gradients",
     "read_paper_layout",
     "run_ensemble",
     "run_one",

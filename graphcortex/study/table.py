@@ -205,6 +205,31 @@ def format_table(table: pd.DataFrame) -> str:
     return "\n\n".join(blocks)
 
 
+def describe_intervals(table: pd.DataFrame, intervals: Mapping[str, str]) -> str:
+    """Say what stands behind a mean in the text of :func:`format_table`.
+
+    Args:
+        table: What :func:`summarize` returned.
+        intervals: ``"t"`` or ``"bounded"`` by the name of a protocol.
+
+    Returns:
+        A line; one that says that there is no interval, where no group has more than one seed.
+
+    Example:
+        >>> describe_intervals(pd.DataFrame({"protocol": ["published"], "runs": [1]}), {"published": "t"})
+        'a single run of each variant: no interval'
+    """
+    several = table.loc[table["runs"] > 1, "protocol"].unique()
+    names = {
+        "t": "mean \N{PLUS-MINUS SIGN} half of the 95 % t interval of the mean over seeds (it may leave the range of the metric)",
+        "bounded": "mean [low, high] of the 95 % bootstrap interval of the mean over seeds",
+    }
+    lines = [names[kind] for kind in dict.fromkeys(intervals[name] for name in several)]
+    if "paper_mean" in table and table["paper_mean"].notna().any():
+        lines.append("paper: mean \N{PLUS-MINUS SIGN} half of the 95 % interval that it reports")
+    return "; ".join(lines) if len(several) else "a single run of each variant: no interval"
+
+
 def _levels(name: str) -> str:
     try:
         task = get_task(name)
