@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from graphcortex._atomic import UNFINISHED, replacing
+from graphcortex.study.manifest import differences
 
 _FORMAT = "graphcortex.study.Checkpoint"
 _PARTS = {"format", "identity", "state"}
@@ -59,7 +60,7 @@ class Checkpoint:
                 found = torch.load(self.path, map_location=device, weights_only=True)
             if not isinstance(found, dict) or set(found) != _PARTS or found["format"] != _FORMAT:
                 raise ValueError("it is no checkpoint of a run")
-            there = _flat(json.loads(found["identity"]))
+            there = json.loads(found["identity"])
         except Exception as error:  # a damaged file fails in ways of zipfile, of pickle and of torch
             reason = str(error).split("\n")[0].split(". ")[0]  # torch goes on for a page
             aside = self.path.with_name(f"{self.path.name}.corrupt")
@@ -69,22 +70,10 @@ class Checkpoint:
                 stacklevel=2,
             )
             return None
-        wanted = _flat(json.loads(json.dumps(self.identity)))
-        names = sorted(name for name in there.keys() | wanted.keys() if there.get(name) != wanted.get(name))
-        if names:
-            differences = "; ".join(f"{name}: {there.get(name)!r} there, {wanted.get(name)!r} here" for name in names)
+        changes = differences(there, json.loads(json.dumps(self.identity)))
+        if changes:
             raise CheckpointError(
-                f"{self.path} must be a checkpoint of this run, got that of another: {differences}. Delete it, or name "
+                f"{self.path} must be a checkpoint of this run, got that of another: {'; '.join(changes)}. Delete it, or name "
                 "another file."
             )
         return found["state"]
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            found.update(_flat(value, f"{prefix}{name}."))
-        else:
-            found[f"{prefix}{name}"] = value
-    return found

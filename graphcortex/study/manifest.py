@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import os
 import platform
 import time
@@ -15,6 +16,9 @@ from graphcortex import __version__
 FORMAT, VERSION = "graphcortex.Study", 1
 GROWING = ("connectomes", "protocols", "tasks")
 """Settings by name: a study may come to have more of them; one that is there must stay the same."""
+
+_TOLERANCE = 1e-4
+"""How far apart numbers may be that are given as ``{"about": [...]}``: float32 computed by two machines differs by some 1e-7."""
 
 _PACKAGES = ("torch", "torch-geometric", "numpy", "pandas", "scipy", "igraph", "pyarrow")
 
@@ -46,9 +50,20 @@ def grown(there: dict[str, Any], settings: dict[str, Any], study: dict[str, Any]
     merged = {**there["settings"], **settings}
     for name in GROWING:
         if name in merged:
-            merged[name] = {**there["settings"].get(name, {}), **settings.get(name, {})}
-    machines = there["machines"] + [found for found in (machine(),) if found not in there["machines"]]
+            # What is there stays, to the digit: a machine that rounds otherwise does not change it.
+            merged[name] = _merge(settings.get(name, {}), there["settings"].get(name, {}))
+    machines = there["machines"] + [here for here in (machine(),) if here not in there["machines"]]
     return {**there, "settings": merged, "study": study or there["study"], "machines": machines}
+
+
+def _merge(new: dict[str, Any], there: dict[str, Any]) -> dict[str, Any]:
+    """Return all that either has, that which is there first."""
+    both = {
+        name: _merge(new[name], there[name])
+        for name in new.keys() & there.keys()
+        if isinstance(new[name], dict) and isinstance(there[name], dict)
+    }
+    return {**new, **{name: value for name, value in there.items() if value is not None}, **both}
 
 
 def differences(there: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
@@ -60,12 +75,24 @@ def differences(there: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     ]
 
 
+def agree(a: Any, b: Any) -> bool:
+    """Return whether two plain values are the same, numbers of ``{"about": [...]}`` to within :data:`_TOLERANCE`."""
+    return not _differences(a, b, "")
+
+
 def _differences(a: Any, b: Any, name: str, *, growing: bool = False) -> list[str]:
-    if growing and (a is None or b is None):
+    # A task that could draw no trials has no runs either.
+    if (growing or name.endswith(".trials")) and (a is None or b is None):
         return []
+    if name.endswith("trials") and isinstance(a, dict) and isinstance(b, dict):
+        return [] if agree(a, b) else [f"{name}: the task draws other trials than it did for the runs that are there"]
     if isinstance(a, dict) and isinstance(b, dict):
+        if set(a) == set(b) == {"about"}:
+            a, b = a["about"], b["about"]
+            near = [math.isclose(x, y, rel_tol=0, abs_tol=_TOLERANCE) for x, y in zip(a, b, strict=False)]
+            return [] if len(a) == len(b) and all(near) else [f"{name}: other numbers"]
         names = sorted(a.keys() & b.keys() if growing else a.keys() | b.keys())
-        return [found for part in names for found in _differences(a.get(part), b.get(part), f"{name}.{part}")]
+        return [difference for key in names for difference in _differences(a.get(key), b.get(key), f"{name}.{key}")]
     return [] if a == b else [f"{name}: {a!r} there, {b!r} asked for"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from types import TracebackType
 from typing import TextIO
 
@@ -78,6 +79,13 @@ class Progress:
             self._bar.write(line, file=self._file)
         elif self._show:
             self._write(line)
+
+    def warn(self, line: str) -> None:
+        """Say something that must be heard: as a warning, where nothing else is said."""
+        if self._show:
+            self.note(line)
+        else:
+            warnings.warn(line, RuntimeWarning, stacklevel=2)
 
     def _write(self, line: str) -> None:
         print(line, file=self._file, flush=True)

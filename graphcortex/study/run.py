@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -23,6 +22,7 @@ from graphcortex.study.fingerprint import fingerprint
 from graphcortex.study.key import RunKey
 from graphcortex.study.logs import Log
 from graphcortex.study.protocol import SMALL_WORLD_NULLS, Protocol
+from graphcortex.study.task_identity import describe_trials
 from graphcortex.study.training import Training, evaluate, run_epoch
 from graphcortex.study.turnover import make_turnover
 from graphcortex.tasks import Task, Trials, get_task
@@ -92,9 +92,10 @@ def _drawn(task: Task, num_trials: int, seed: int, device: str) -> Trials:
 
 
 def draw_trials(task: Task, key: RunKey, protocol: Protocol, split: str, *, device: torch.device | str) -> Trials:
-    """Return the trials of one split of a run; kept for a while, since other runs ask for the same.
+    """Return the trials of one split of a run.
 
-    Where the protocol shares them, all runs of a task have one set; where it draws them per seed, all variants of a seed do.
+    They are remembered for a while where the task cannot change, since other runs ask for the same. Where the protocol shares
+    them, all runs of a task have one set; where it draws them per seed, all variants of a seed do.
 
     Args:
         task: What draws them.
@@ -108,10 +109,18 @@ def draw_trials(task: Task, key: RunKey, protocol: Protocol, split: str, *, devi
     count = {"train": protocol.num_train, "validation": protocol.num_validation, "test": protocol.num_test}[split]
     parts = ("trials", key.task, split, protocol.data_seed)
     seed = derive_seed(*parts, key.seed) if protocol.trials == "per-seed" else derive_seed(*parts)
-    try:
-        return _drawn(task, count, seed, str(device))
-    except TypeError:  # a task of the user's own that has no hash
-        return task.sample(count, rng=seed, device=device)
+    if _is_frozen(task):
+        try:
+            return _drawn(task, count, seed, str(device))
+        except TypeError:  # a field of it has no hash
+            pass
+    return task.sample(count, rng=seed, device=device)
+
+
+def _is_frozen(task: Task) -> bool:
+    """Return whether a task stays what it is: an object that its user can change may draw other trials next time."""
+    parameters = vars(type(task)).get("__dataclass_params__")
+    return parameters is not None and parameters.frozen and parameters.eq
 
 
 @dataclass(eq=False)
@@ -144,12 +153,11 @@ def start_run(
     if not model.rnn.structure.is_dense_view:
         initial["initial_edge_index"] = model.rnn.edge_index.cpu().clone()
     test_trials = draw_trials(task, key, protocol, "test", device=device)
-    validation_trials = draw_trials(task, key, protocol, "validation", device=device)
     training = Training(
         model,
         penalties,
         draw_trials(task, key, protocol, "train", device=device),
-        validation_trials,
+        draw_trials(task, key, protocol, "validation", device=device) if protocol.num_validation else test_trials,
         protocol,
         rng=derive_seed("noise", key.seed),
         nonnegative=key.recurrence == "nonnegative",
@@ -161,7 +169,7 @@ def start_run(
             "run": key.slug,
             "protocol": asdict(protocol),
             "connectome_sha256": fingerprint(connectome),
-            "trials_sha256": hashlib.sha256(training.train_trials.inputs.cpu().numpy().tobytes()).hexdigest(),
+            "trials": describe_trials(training.train_trials),
             "graphcortex": __version__,
             "torch": str(torch.__version__),
             "device": torch.device(device).type,

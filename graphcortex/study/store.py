@@ -37,6 +37,12 @@ _WRITTEN = (
 )
 """What a study writes, what marks the folder as its own last: it does so until all else is deleted."""
 
+_LOCKED = (
+    *("runs", "weights", "failures", "set_aside", "connectomes", "checkpoints"),
+    *("runs.csv", "table.csv", "times.csv", MANIFEST),
+)
+"""What nobody writes but the process that holds the folder."""
+
 
 class StoreError(ValueError):
     """A results folder that cannot be used as asked."""
@@ -86,8 +92,7 @@ class Store:
                 write_text(path, json.dumps(found, indent=2, sort_keys=True) + "\n")
 
     def _check_folder(self, settings: dict[str, Any], overwrite: bool) -> None:
-        if self.folder.exists() and not self.folder.is_dir():
-            raise StoreError(f"the results folder {self.folder} must be a folder, got a file; choose another --out.")
+        check_is_folder(self.folder)
         if (self.folder / MANIFEST).is_file():
             found = manifest.differences(_read_manifest(self.folder / MANIFEST)["settings"], settings)
             if found and not overwrite:
@@ -254,7 +259,7 @@ class Store:
 
     def has_own_task(self, name: str) -> bool:
         """Return whether the task of a name was given as an object of its user's, which no file holds."""
-        return self.manifest["settings"].get("tasks", {}).get(name) is not None
+        return "object" in (self.manifest["settings"].get("tasks", {}).get(name) or ())
 
     def write_table(self, name: str, text: str) -> None:
         """Write a table into the folder, whole or not at all.
@@ -266,9 +271,16 @@ class Store:
             write_text(self.folder / name, text)
 
     def clean(self) -> None:
-        """Delete what killed processes left half written; only for the process that holds the folder."""
+        """Delete what killed studies left half written; only for the process that holds the folder.
+
+        A report, figures and metrics may be written meanwhile, by processes that do not hold it.
+        """
         with _writing(self.folder):
-            remove_unfinished(self.folder)
+            for name in _LOCKED:
+                remove_unfinished(self.folder / name)
+            for path in self.folder.glob(f".*{UNFINISHED}"):
+                if path.name.startswith(tuple(f".{name}." for name in _LOCKED)):
+                    path.unlink(missing_ok=True)
 
     def _decode(self, key: RunKey) -> tuple[RunResult, str | None]:
         try:
@@ -286,6 +298,16 @@ class Store:
             with contextlib.suppress(ValueError):  # a file that somebody else put there
                 found.append(RunKey.from_slug(slug))
         return found
+
+
+def check_is_folder(folder: Path) -> None:
+    """Check that a results folder is a folder or is not there.
+
+    Raises:
+        StoreError: If it is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise StoreError(f"the results folder {folder} must be a folder, got a file; choose another --out.")
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +26,8 @@ from graphcortex.study.possible import check_possible
 from graphcortex.study.progress import Progress
 from graphcortex.study.protocol import Protocol
 from graphcortex.study.results import StudyResults, collect
-from graphcortex.study.store import Store, StoreError
+from graphcortex.study.store import Store, StoreError, check_is_folder
+from graphcortex.study.task_identity import describe_task
 from graphcortex.study.variant import Variant
 from graphcortex.tasks import TASKS, Task, check_task_name, get_task
 
@@ -133,8 +133,15 @@ class Study:
             "graphcortex": __version__,
             "connectomes": {name: fingerprint(connectome) for name, connectome in self.connectomes.items()},
             "protocols": {name: asdict(protocol) for name, protocol in self.protocols.items()},
-            "tasks": {name: _describe(self.own_tasks.get(name)) for name in dict.fromkeys(self.tasks)},
+            "tasks": {name: self._identity_of_task(name) for name in dict.fromkeys(self.tasks)},
         }
+
+    def _identity_of_task(self, name: str) -> dict[str, Any] | None:
+        """Return what decides the trials of a task, besides its name and the version of this library."""
+        if name in self.own_tasks:
+            return describe_task(name, self.own_tasks[name])
+        # Those of NeuroGym are as they are in the version that is installed.
+        return None if name in TASKS else {"trials": describe_task(name, get_task(name))["trials"]}
 
     def run(
         self,
@@ -169,15 +176,13 @@ class Study:
 
         Raises:
             StoreError: If the folder holds another study, cannot be written, or is being written by another process.
+            ValueError: If a task of the user's draws other trials each time.
         """
         out = Path(out)
         check_count(checkpoint_every, "checkpoint_every", minimum=0)
-        if not out.exists():
-            Store(out, self.settings(), study=self._asked(keep_weights, checkpoint_every))
-        with folder_lock(out) as held:
-            if not held:
-                raise StoreError(f"another process is running a study in {out}; wait for it, or choose another --out.")
-            store = Store(out, self.settings(), study=self._asked(keep_weights, checkpoint_every), overwrite=overwrite)
+        settings = self.settings()
+        with _locked(out):
+            store = Store(out, settings, study=self._asked(keep_weights, checkpoint_every), overwrite=overwrite)
             store.clean()
             store.save_connectomes(self.connectomes)
             runner = Runner(
@@ -304,9 +309,18 @@ def check_device(name: str) -> None:
         raise ValueError(f"device {name!r} needs a GPU that PyTorch can use; GPUs here: {there}; use --device cpu.")
 
 
-def _describe(task: Task | None) -> str | None:
-    """Return a task of the user's in words that are the same in every process; None for one that has a name."""
-    return None if task is None else re.sub(r" at 0x[0-9a-f]+", "", repr(task))
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold a results folder until the block ends; nothing is written into a folder that another process holds."""
+    check_is_folder(folder)
+    with contextlib.ExitStack() as stack:
+        try:
+            held = stack.enter_context(folder_lock(folder))
+        except OSError as error:
+            raise StoreError(f"{folder} cannot be written to ({error}); choose another --out.") from error
+        if not held:
+            raise StoreError(f"another process is running a study in {folder}; wait for it, or choose another --out.")
+        yield
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ import torch
 
 from graphcortex.study import Checkpoint, CheckpointError, RunKey, run_one
 from graphcortex.study import checkpoint as module
+from graphcortex.tasks import GoNoGo, Trials
 from tests.study._small import SHORT, connectome
 from tests.study.test_run import same
 
@@ -133,9 +134,9 @@ def path_epoch(path: Path) -> int:
 
 
 OTHERS = {
-    "another seed": (replace(CASES["published"][0], seed=9), LONG, GRAPH, "run: .*seed1.* there, .*seed9.* here"),
+    "another seed": (replace(CASES["published"][0], seed=9), LONG, GRAPH, "run: .*seed1.* there, .*seed9.* asked for"),
     "another variant": (replace(CASES["published"][0], variant="W"), LONG, GRAPH, "run: "),
-    "more epochs": (CASES["published"][0], replace(LONG, epochs=9), GRAPH, "protocol.epochs: 4 there, 9 here"),
+    "more epochs": (CASES["published"][0], replace(LONG, epochs=9), GRAPH, "protocol.epochs: 4 there, 9 asked for"),
     "another connectome": (CASES["published"][0], LONG, connectome(12, seed=3), "connectome_sha256"),
 }
 
@@ -151,6 +152,40 @@ def test_a_checkpoint_of_another_run_is_refused_and_stays(other, tmp_path):
         run_one(graph, key, protocol, checkpoint=path)
     assert "Delete it" in str(caught.value)
     assert path.read_bytes() == before
+
+
+@dataclass
+class Answers:
+    """A task of the user's whose answers are changed, and nothing that is shown; or what is shown, and no answer."""
+
+    swapped: bool = False
+    scale: float = 1.0
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(GoNoGo(), name)
+
+    def __repr__(self):
+        return "Answers()"
+
+    def sample(self, *arguments, **options):
+        trials = GoNoGo().sample(*arguments, **options)
+        return Trials(trials.inputs * self.scale, 1 - trials.targets if self.swapped else trials.targets)
+
+
+@pytest.mark.parametrize("changed", [{"swapped": True}, {"scale": 1.01}], ids=["other answers", "other inputs"])
+def test_a_checkpoint_of_other_trials_is_refused_and_one_of_other_rounding_is_not(tmp_path, changed):
+    key, protocol = CASES["published"]
+    path, rounded = tmp_path / "run.pt", Answers(scale=1 + 2e-7)
+    with pytest.raises(StoppedError):
+        run_one(GRAPH, key, protocol, task=Answers(), checkpoint=path, on_epoch=stop_after(1))
+    with pytest.raises(CheckpointError, match="trials: the task draws other trials"):
+        run_one(GRAPH, key, protocol, task=Answers(**changed), checkpoint=path)
+    assert not torch.equal(*(task.sample(5, rng=0).inputs for task in (Answers(), rounded)))
+    epochs = []
+    run_one(GRAPH, key, protocol, task=rounded, checkpoint=path, on_epoch=lambda row: epochs.append(row["epoch"]))
+    assert epochs == [2, 3, 4]
 
 
 class Malice:
