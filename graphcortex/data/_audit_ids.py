@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from scipy import stats
 
 from graphcortex.data._finding import Finding
+from graphcortex.data._ids import rounding_of
 from graphcortex.data.connectome import Connectome
 from graphcortex.data.schema import NEURON
-
-_UNLIKELY = 1e-6
-"""Chance below which ids are not taken to be round by accident."""
 
 _SEGMENT = 2**53
 """Segment ids of chunked volumes are above, nucleus ids far below."""
@@ -52,38 +49,18 @@ def check_ids(graph: Connectome) -> list[Finding]:
 
 def _rounded(name: str, ids: np.ndarray) -> list[Finding]:
     """Say whether more ids than chance allows are what a float, or a spreadsheet, would have made of them."""
-    ids = ids[ids > 0]
-    bits = np.floor(np.log2(np.maximum(ids, 1).astype(np.longdouble))).astype(int) + 1
-    digits = np.array([len(str(value)) for value in ids.tolist()], dtype=int)
-    # The greatest whole numbers are 24 bits, 53 bits and 15 digits long; beyond, a number is a multiple of what was cut off.
-    kinds = (
-        ("float32", np.power(2.0, 24 - bits), bits > 24, _exact(ids, np.float32)),
-        ("float64", np.power(2.0, 53 - bits), bits > 53, _exact(ids, np.float64)),
-        ("a spreadsheet (15 digits)", np.power(10.0, 15 - digits), digits > 15, _multiple(ids, digits - 15)),
-    )
-    for kind, chance, long, exact in kinds:
-        n, k = int(long.sum()), int((long & exact).sum())
-        expected = float(chance[long].mean()) if n else 0.0
-        if k and k > 3 * n * expected and stats.binom.sf(k - 1, n, expected) < _UNLIKELY:
-            return [
-                Finding(
-                    "ids",
-                    "error",
-                    f"{name} looks as if it had passed through {kind}: its last digits are gone",
-                    {"rounded ids": k, "of": n, "expected by chance": n * expected},
-                    "read ids as int64 (or text) from their source: the lost digits cannot be brought back",
-                )
-            ]
-    return []
-
-
-def _exact(ids: np.ndarray, dtype: type) -> np.ndarray:
-    back = ids.astype(dtype).astype(np.longdouble)
-    return back == ids.astype(np.longdouble)
-
-
-def _multiple(ids: np.ndarray, powers: np.ndarray) -> np.ndarray:
-    return ids % np.power(10, np.clip(powers, 0, 18)) == 0
+    rounding = rounding_of(ids)
+    if rounding is None:
+        return []
+    return [
+        Finding(
+            "ids",
+            "error",
+            f"{name} looks as if it had passed through {rounding.through}: its last digits are gone",
+            {"rounded ids": rounding.rounded, "of": rounding.of, "expected by chance": rounding.expected},
+            "read ids as int64 (or text) from their source: the lost digits cannot be brought back",
+        )
+    ]
 
 
 def _repeated(name: str, ids: np.ndarray) -> list[Finding]:

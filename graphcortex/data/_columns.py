@@ -37,6 +37,7 @@ HABITS: dict[str, tuple[str, ...]] = {
     "count": ("count", "n_syn", "syn_count", "synapses", "synapse_count", "num_synapses", "n_synapses", "nbr", "weight"),
     "size": ("size", "synapse_size", "psd_area_um2"),
     "synapse_id": ("synapse_id", "connector_id", "id"),
+    "synapse_type": ("synapse_type", "syn_type", "type", "edge_type", "connection_type", "kind"),
     "correlation": ("correlation",),
     "sttc": ("sttc",),
     "precision": ("precision",),
@@ -50,6 +51,11 @@ _TRIPLES = ("pt_position", "position", "pos", "soma_location", "soma_position", 
 
 def _bare(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def is_called(column: str, field: str) -> bool:
+    """Say whether a column has one of the names that a field goes by."""
+    return _bare(column) in map(_bare, HABITS[field])
 
 
 def find_column(table: pd.DataFrame, field: str, given: ColumnName, what: str, *, needed: bool = False) -> str | None:

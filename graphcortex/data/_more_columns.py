@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from graphcortex.data._cells import numbers
 from graphcortex.data._columns import HABITS, ColumnName, find_column
 from graphcortex.data._ids import whole_ids
-from graphcortex.data._positions import numbers
 from graphcortex.data._unpickle import DataFileError
 from graphcortex.data.schema import Field, fields_of
 
@@ -22,7 +22,7 @@ MORE: dict[str, Field] = {name: field for name, field in fields_of("neuron").ite
 
 
 def more_columns(
-    table: pd.DataFrame, given: Mapping[str, ColumnName], key: str
+    table: pd.DataFrame, given: Mapping[str, ColumnName], key: str, decimal: str | None
 ) -> tuple[dict[str, pd.Series | np.ndarray], dict[str, str]]:
     """Return what further columns hold, by field, and which they are; of codes, the columns themselves.
 
@@ -48,7 +48,7 @@ def more_columns(
         if column is None or (wanted is None and column == key):
             continue
         try:
-            values[name] = table[column] if field.kind == "code" else _checked(table[column], column, field)
+            values[name] = table[column] if field.kind == "code" else _checked(table[column], column, field, decimal)
         except DataFileError:
             if wanted is not None:
                 raise
@@ -64,8 +64,8 @@ def _same_name(table: pd.DataFrame, name: str, wanted: ColumnName) -> str | None
     return by_name.get(name) if wanted is None else None
 
 
-def _checked(column: pd.Series, label: str, field: Field) -> np.ndarray:
-    values = whole_ids(column, label) if field.kind == "id" else numbers(column, label)
+def _checked(column: pd.Series, label: str, field: Field, decimal: str | None) -> np.ndarray:
+    values = whole_ids(column, label) if field.kind == "id" else numbers(column, label, decimal)
     if field.kind != "id" and not field.gaps and np.isnan(values).any():
         raise DataFileError(f"{label} must hold a value of {field.name} for each neuron, got an empty cell.")
     low, high = (-np.inf if field.low is None else field.low), (np.inf if field.high is None else field.high)

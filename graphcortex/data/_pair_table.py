@@ -2,48 +2,66 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from graphcortex.data._cells import is_empty_number, numbers
 from graphcortex.data._columns import ColumnName, find_column
-from graphcortex.data._ids import name_ids, whole_ids
+from graphcortex.data._ids import NO_ID, name_ids, whole_ids
 from graphcortex.data._neuron_table import Neurons
-from graphcortex.data._positions import numbers
-from graphcortex.data._read_table import MISSING_TEXT
+from graphcortex.data._read_table import Source
+from graphcortex.data._synapse_types import SynapseType, find_types, of_types
 from graphcortex.data._unpickle import DataFileError
 
 MEASURES = ("correlation", "sttc", "precision")
 _ASYMMETRY = 1e-6
+_ROW_NUMBERS = re.compile(r"|index|level_0|Unnamed: [0-9]+")
+"""Names of columns that number the rows: they make each row differ from the others, and say nothing of it."""
 
 
 def synapses_of(
-    table: pd.DataFrame, neurons: Neurons, columns: Mapping[str, ColumnName], autapses: str
-) -> tuple[dict[str, Any], dict[str, Any], dict[str, int]]:
-    """Return the synapses among the neurons as arguments of ``from_arrays``, the columns read, and what was counted.
+    source: Source,
+    neurons: Neurons,
+    columns: Mapping[str, ColumnName],
+    autapses: str,
+    duplicates: str,
+    chosen: SynapseType,
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, int], list[str] | None]:
+    """Return the synapses among the neurons as arguments of ``from_arrays``, the columns read, what was counted, and types.
 
     Raises:
-        DataFileError: If a column is missing or wrong, or no synapse joins two of the neurons.
+        DataFileError: If a column is missing or wrong, no synapse joins two of the neurons, or rows have several types of which
+            none was chosen.
     """
+    table = source.table
     pre, post = (find_column(table, name, columns[name], "synapses", needed=True) for name in ("pre", "post"))
     used = {name: find_column(table, name, columns[name], "synapses") for name in ("count", "size", "synapse_id")}
+    used["synapse_type"] = find_types(table, columns["synapse_type_column"])
+    if chosen is not None and used["synapse_type"] is None:
+        raise DataFileError(
+            f"synapse_type={chosen!r} needs a column of types, got the columns {', '.join(table.columns)}. Name it: "
+            "synapse_type_column='...'."
+        )
     counts = {"synapse_rows": len(table)}
-    # Without an id or a count, rows that are alike may well be several synapses of one pair.
-    if (used["count"] or used["synapse_id"]) and len(table):
-        again = _repeated(table)
-        table = table[~again.to_numpy()]
-        counts["synapse_rows_repeated"] = int(again.sum())
+    table = _without_repeats(table, used, duplicates, counts)
     _check_ids(table, used["synapse_id"], pre, post)
     ends, joined = _ends(table, neurons, (pre, post), "synapses", counts)
     read = pd.DataFrame({"pre": ends[0], "post": ends[1]})
-    read["count"] = _whole_counts(table[used["count"]], used["count"]) if used["count"] else 1
+    read["count"] = _whole_counts(table[used["count"]], used["count"], source.decimal) if used["count"] else 1
     if used["size"]:
-        read["size"] = numbers(table[used["size"]], used["size"])
-    read = read[joined]
-    counts["pairs_without_synapses"] = int((read["count"] == 0).sum())
-    read = read[read["count"] > 0]
+        read["size"] = numbers(table[used["size"]], used["size"], source.decimal)
+    counts["pairs_without_synapses"] = int((joined & (read["count"] == 0)).sum())
+    connected = joined & (read["count"] > 0).to_numpy()
+    read, kinds = read[connected], None
+    if used["synapse_type"]:
+        types = table[used["synapse_type"]][connected]
+        read, kinds, counted = of_types(read, types, chosen, neurons.ids)
+        counts |= counted
     if used["size"] and (read["size"].isna().any() or not (read["size"] >= 0).all()):
         raise DataFileError(
             f"{used['size']} must hold a size of at least 0 for each synapse, got {int(read['size'].isna().sum())} of "
@@ -61,17 +79,19 @@ def synapses_of(
         fields["size"] = pairs["size"].sum().to_numpy(dtype=np.float64)
     counts["synapses"] = int(fields["count"].sum())
     counts["pairs"] = len(fields["count"])
-    return fields, {"pre": pre, "post": post, **{name: column for name, column in used.items() if column}}, counts
+    used = {"pre": pre, "post": post, **{name: column for name, column in used.items() if column}}
+    return fields, used, counts, kinds
 
 
 def coactivity_of(
-    table: pd.DataFrame, neurons: Neurons, columns: Mapping[str, ColumnName]
+    source: Source, neurons: Neurons, columns: Mapping[str, ColumnName]
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, int]]:
     """Return the co-activity of pairs of the neurons, both directions, as arguments of ``from_arrays``.
 
     Raises:
         DataFileError: If a column is missing or wrong, or both directions of a pair differ.
     """
+    table = source.table
     used = {name: find_column(table, name, columns[name], "coactivity") for name in MEASURES}
     used = {name: column for name, column in used.items() if column}
     if not used:
@@ -87,7 +107,7 @@ def coactivity_of(
     ends, joined = _ends(table, neurons, (pre, post), "coactivity", counts)
     read = pd.DataFrame({"pre": ends[0], "post": ends[1]})
     for name, column in used.items():
-        read[name] = numbers(table[column], column)
+        read[name] = numbers(table[column], column, source.decimal)
     keys = ["pre", "post"]
     if recording:
         read["recording"], recordings = pd.factorize(table[recording].astype(str), sort=True)
@@ -117,6 +137,37 @@ def coactivity_of(
     return fields, used, counts
 
 
+def _without_repeats(
+    table: pd.DataFrame, used: Mapping[str, str | None], duplicates: str, counts: dict[str, int]
+) -> pd.DataFrame:
+    """Leave out rows that repeat another in every column, if an id proves it or the user says so."""
+    rows = table[[name for name in table.columns if not _ROW_NUMBERS.fullmatch(name)]]
+    again = (_repeated(rows) if len(rows) else pd.Series(dtype=bool)).to_numpy(dtype=bool)
+    proven = np.zeros(len(table), dtype=bool)
+    # A connector may have several targets that are one neuron: it proves nothing.
+    if used["synapse_id"] and not _is_connector(used["synapse_id"]):
+        proven = again & ~_without_id(table[used["synapse_id"]])
+    unclear = int((again & ~proven).sum())
+    counts["synapse_rows_repeated"] = int(again.sum())
+    # Where a row is one synapse and holds nothing but its ends, rows that are alike are the rule.
+    if unclear and duplicates == "warn" and (used["count"] or used["size"]):
+        warnings.warn(
+            f"{unclear} of {len(table)} rows of synapses repeat another in every column, and no id of a synapse proves that they "
+            "are the same: they are summed, as rows per region whose column of regions was cut off must be. Pass "
+            "duplicate_synapses='sum' if this is right, or 'drop' if rows were entered twice.",
+            stacklevel=4,
+        )
+    if unclear and duplicates == "error":
+        row = int((again & ~proven).argmax())
+        raise DataFileError(
+            f"the table of synapses must have rows that differ, got {unclear} of {len(table)} that repeat another, such as row "
+            f"{row}; pass duplicate_synapses='sum' if they are several synapses of one pair, or 'drop' if they were entered twice."
+        )
+    dropped = again if duplicates == "drop" else proven
+    counts["synapse_rows_dropped_as_repeats"] = int(dropped.sum())
+    return table[~dropped]
+
+
 def _repeated(table: pd.DataFrame) -> pd.Series:
     try:
         return table.duplicated()
@@ -124,16 +175,21 @@ def _repeated(table: pd.DataFrame) -> pd.Series:
         return table.astype(str).duplicated()
 
 
+def _without_id(ids: pd.Series) -> np.ndarray:
+    return ids.map(lambda value: is_empty_number(value) or str(value).strip() in ("0", "0.0")).to_numpy(dtype=bool)
+
+
 def _ends(
     table: pd.DataFrame, neurons: Neurons, names: tuple[str, str], what: str, counts: dict[str, int]
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """Return the numbers of both neurons of each row, and a mask of the rows where both are among the neurons."""
     index = pd.Index(neurons.ids)
+    none = [""] if neurons.named else [NO_ID] if neurons.missing_id is None else [NO_ID, neurons.missing_id]
     found, missing = [], np.zeros(len(table), dtype=bool)
     for name in names:
-        ids = name_ids(table[name], name) if neurons.named else whole_ids(table[name], name, others=True)
+        ids = name_ids(table[name], name) if neurons.named else whole_ids(table[name], name, others=True, none=NO_ID)
         place = index.get_indexer(ids)
-        missing |= (ids == ("" if neurons.named else 0)) & (place < 0)
+        missing |= np.isin(ids, none)
         found.append(place)
     joined = (found[0] >= 0) & (found[1] >= 0)
     counts[f"{what}_rows_without_an_end"] = int(missing.sum())
@@ -159,8 +215,8 @@ def _check_ids(table: pd.DataFrame, name: str | None, pre: str, post: str) -> No
     again = ids.duplicated(keep=False)
     if not again.any():
         return
-    again &= ~ids.astype(str).isin(["0", *MISSING_TEXT])
-    if name.lower() == "connector_id":
+    again &= ~_without_id(ids)
+    if _is_connector(name):
         again &= table.groupby(name)[pre].transform("nunique") > 1
     if again.any():
         raise DataFileError(
@@ -169,8 +225,13 @@ def _check_ids(table: pd.DataFrame, name: str | None, pre: str, post: str) -> No
         )
 
 
-def _whole_counts(column: pd.Series, name: str) -> np.ndarray:
-    values = numbers(column, name)
+def _is_connector(name: str) -> bool:
+    """Say whether ids are those of connectors of CATMAID, which have one presynaptic side and several targets."""
+    return name.lower().replace("_", "").replace(" ", "") == "connectorid"
+
+
+def _whole_counts(column: pd.Series, name: str, decimal: str | None) -> np.ndarray:
+    values = numbers(column, name, decimal)
     wrong = ~(np.isfinite(values) & (values >= 0) & (values == np.floor(values)) & (values < 2**53))
     if wrong.any():
         row = int(wrong.argmax())

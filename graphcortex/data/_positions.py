@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from graphcortex._checks import check_choice, check_number
+from graphcortex.data._cells import is_empty_number, numbers
 from graphcortex.data._columns import unit_of_names
-from graphcortex.data._read_table import is_missing
 from graphcortex.data._unpickle import DataFileError
 from graphcortex.data.schema import MAX_COORDINATE_UM
 
@@ -25,14 +25,14 @@ _SAY = "say which: unit='um', unit='nm', unit='mm', or voxel_nm=(4, 4, 40) for v
 
 
 def positions_um(
-    table: pd.DataFrame, names: tuple[str, ...], voxel_nm: Sequence[float] | None, unit: str | None
+    table: pd.DataFrame, names: tuple[str, ...], voxel_nm: Sequence[float] | None, unit: str | None, decimal: str | None
 ) -> tuple[np.ndarray, str]:
     """Return positions in um, shape ``(rows, 3)``, float64, NaN where a coordinate is missing; and their unit in words.
 
     Raises:
         DataFileError: If a position is no number, or the unit is unknown or cannot be right.
     """
-    given = _coordinates(table, names)
+    given = _coordinates(table, names, decimal)
     there = ~np.isnan(given).any(axis=1)
     if np.isinf(given).any():
         raise DataFileError(f"{', '.join(names)} must be finite, got an infinite coordinate.")
@@ -89,39 +89,11 @@ def _scale(
     return np.ones(3), "um (nobody said; they look like it)"
 
 
-def _coordinates(table: pd.DataFrame, names: tuple[str, ...]) -> np.ndarray:
+def _coordinates(table: pd.DataFrame, names: tuple[str, ...], decimal: str | None) -> np.ndarray:
     if len(names) == 3:
-        return np.column_stack([numbers(table[name], name) for name in names])
+        return np.column_stack([numbers(table[name], name, decimal) for name in names])
     rows = [_three(value, names[0]) for value in table[names[0]]]
     return np.array(rows, dtype=np.float64).reshape(-1, 3)
-
-
-def numbers(column: pd.Series, label: str) -> np.ndarray:
-    """Return a column as float64, NaN where a cell is empty.
-
-    Raises:
-        DataFileError: If a cell holds anything else than a number.
-    """
-    if column.dtype.kind in "iuf":
-        return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    column = column.astype(object)
-    empty = np.array([is_missing(value) for value in column], dtype=bool)
-    parsed = pd.to_numeric(column.where(~empty, np.nan), errors="coerce")
-    if parsed.dtype.kind not in "iuf":  # truth values, for one
-        raise DataFileError(f"{label} must hold numbers, got {parsed.dtype}.")
-    values = parsed.to_numpy(dtype=np.float64, na_value=np.nan)
-    wrong = np.isnan(values) & ~empty
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise DataFileError(f"{label} must hold numbers, got {str(column.iloc[row])[:80]!r} in row {row}.")
-    # pandas rounds what it reads from text to about 15 digits; Python to the nearest number there is.
-    return np.array(
-        [
-            float(cell) if isinstance(cell, str) and value == value else value
-            for cell, value in zip(column, values, strict=True)
-        ],
-        dtype=np.float64,
-    )
 
 
 _NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
@@ -130,7 +102,7 @@ _BRACKETS = re.compile(rf"[\[(]?\s*({_NUMBER})[\s,;]+({_NUMBER})[\s,;]+({_NUMBER
 
 def _three(value: Any, name: str) -> list[float]:
     if isinstance(value, str):
-        if is_missing(value):
+        if is_empty_number(value):
             return [np.nan] * 3
         match = _BRACKETS.fullmatch(value.strip()) if len(value) < 300 else None
         if match is None:
@@ -140,11 +112,11 @@ def _three(value: Any, name: str) -> list[float]:
         value = value.get("coordinates", [value.get(axis) for axis in "xyz"])
     if isinstance(value, (list, tuple, np.ndarray)):
         try:
-            row = [np.nan if is_missing(part) else float(part) for part in value]
+            row = [np.nan if is_empty_number(part) else float(part) for part in value]
         except (TypeError, ValueError):
             row = []
         if len(row) == 3:
             return row
-    elif is_missing(value):
+    elif is_empty_number(value):
         return [np.nan] * 3
     raise DataFileError(f"{name} must hold three coordinates, got {str(value)[:80]!r}.")

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-import warnings
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from graphcortex.data._cells import decimal_sign, with_text
+from graphcortex.data._csv import read_csv
 from graphcortex.data._unpickle import DataFileError
 
 Table = str | os.PathLike | pd.DataFrame
 
-_SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_CSV = (".csv", ".tsv", ".txt", ".tab")
+_SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 _NULLABLE = {
     getattr(pa, f"{sign}int{bits}")(): getattr(pd, f"{sign.upper()}Int{bits}Dtype")()
     for sign in ("", "u")
@@ -28,48 +30,73 @@ MOST_ROWS_PER_BYTE = 64
 _FREE_ROWS = 1_000_000
 
 
-def read_table(source: Table, what: str) -> tuple[pd.DataFrame, str]:
-    """Return a table with text as column names, and a name for where it came from.
+@dataclass(frozen=True)
+class Source:
+    """A table as it was read.
+
+    Attributes:
+        table: The cells, under column names that are text. Every cell of a csv is text, an empty one is ``""``.
+        name: The name of the file, or ``"DataFrame"``.
+        decimal: The sign before decimals in numbers that are text, ``"."`` or ``","``; ``None`` if it is not known.
+    """
+
+    table: pd.DataFrame
+    name: str
+    decimal: str | None
+
+
+def read_table(
+    source: Table, what: str, *, separator: str | None = None, decimal: str | None = None, encoding: str | None = None
+) -> Source:
+    """Read a table.
 
     Args:
-        source: A ``.csv``, ``.tsv`` or ``.parquet`` file, or a DataFrame, whose named index becomes columns.
+        source: A ``.csv``, ``.tsv``, ``.txt`` (each also packed, ``.csv.gz``) or ``.parquet`` file, or a DataFrame, whose
+            named index becomes columns.
         what: What the table is of, for messages.
-
-    Returns:
-        The table (every cell of a csv is text, an empty one is ``""``), and the file name or ``"DataFrame"``.
+        separator: What separates the cells of a csv; ``None`` to detect it.
+        decimal: The sign before decimals; ``None`` to detect it.
+        encoding: Encoding of a csv that is not UTF-8 and has no byte order mark.
 
     Raises:
-        DataFileError: If there is no such file, or it is damaged or of another kind.
+        DataFileError: If there is no such file, it is damaged or of another kind, or it holds bytes that are not UTF-8.
     """
     if isinstance(source, pd.DataFrame):
         named = any(name is not None for name in source.index.names)
         frame, name = (source.reset_index() if named else source.reset_index(drop=True)), "DataFrame"
     elif isinstance(source, (str, os.PathLike)):
         path = Path(source)
-        frame, name = _read_file(path, what), path.name
+        frame, name = _read_file(path, what, separator, encoding), path.name
+        if decimal is None and not path.name.lower().endswith(".parquet"):
+            decimal = decimal_sign(frame)
     else:
         raise DataFileError(
             f"the table of {what} must be a .csv, .tsv or .parquet file or a DataFrame, got {type(source).__name__}."
         )
-    frame.columns = [str(column).strip() for column in frame.columns]
+    try:
+        names = [column.decode("utf-8") if isinstance(column, bytes) else str(column) for column in frame.columns]
+    except UnicodeDecodeError as error:
+        raise DataFileError(f"the table of {what} must have names of columns in UTF-8, got {error.object!r}.") from None
+    frame.columns = [column.strip() for column in names]
     repeated = frame.columns[frame.columns.duplicated()]
     if len(repeated):
         raise DataFileError(f"the table of {what} must name each column once, got {repeated[0]!r} more than once.")
-    return frame, name
+    return Source(with_text(frame, what), name, decimal)
 
 
-def _read_file(path: Path, what: str) -> pd.DataFrame:
+def _read_file(path: Path, what: str, separator: str | None, encoding: str | None) -> pd.DataFrame:
     suffix = path.suffix.lower()
+    if suffix == ".gz" and path.with_suffix("").suffix.lower() in _CSV:
+        suffix = path.with_suffix("").suffix.lower()
     expected = f"{path}: expected a table of {what}"
-    if suffix not in (*_SEPARATORS, ".parquet"):
+    if suffix not in (*_CSV, ".parquet"):
         raise DataFileError(
-            f"{expected} in a .csv, .tsv or .parquet file, got {suffix or 'no suffix'}; unpack it first, or read it into "
-            "a DataFrame with ids as int64 or text."
+            f"{expected} in a .csv, .tsv or .parquet file, got {suffix or 'no suffix'}; {_remedy(suffix)}."
         )
     if not path.is_file():
         raise DataFileError(f"{expected}, got no file; check the path.")
     try:
-        return read_parquet(path) if suffix == ".parquet" else read_csv(path, _SEPARATORS[suffix])
+        return read_parquet(path) if suffix == ".parquet" else read_csv(path, separator, encoding)
     except DataFileError:
         raise
     except Exception as error:
@@ -78,14 +105,12 @@ def _read_file(path: Path, what: str) -> pd.DataFrame:
         raise DataFileError(f"{expected}, got one that is damaged or of another kind ({reason}).") from None
 
 
-def read_csv(path: Path, separator: str = ",") -> pd.DataFrame:
-    """Return a csv with every cell as text."""
-    with warnings.catch_warnings():
-        # Rows longer than the header would be cut with no more than a warning.
-        warnings.simplefilter("error")
-        return pd.read_csv(
-            path, sep=separator, dtype=str, keep_default_na=False, index_col=False, encoding="utf-8", low_memory=True
-        ).fillna("")
+def _remedy(suffix: str) -> str:
+    if suffix in _SPREADSHEETS:
+        return "save it as 'CSV UTF-8' with ids as text, since a spreadsheet keeps 15 digits of a number"
+    if suffix in (".feather", ".arrow"):
+        return "read it with pandas.read_feather and pass the DataFrame, in which ids stay int64"
+    return "unpack it first, or read it into a DataFrame with ids as int64 or text"
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
@@ -96,14 +121,3 @@ def read_parquet(path: Path) -> pd.DataFrame:
             raise DataFileError(f"{path}: expected a table, got {size} bytes that unfold to {rows} rows; refused.")
         # Without its metadata for pandas, which would turn an index into no column, and integers with gaps into floats.
         return file.read().to_pandas(types_mapper=_NULLABLE.get, ignore_metadata=True)
-
-
-def is_missing(value: Any) -> bool:
-    """Say whether a cell holds nothing."""
-    if isinstance(value, str):
-        return value.strip() in MISSING_TEXT
-    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
-
-
-MISSING_TEXT = frozenset({"", "nan", "NaN", "None", "null", "<NA>"})
-"""What programs write for a cell without a value."""
