@@ -68,12 +68,14 @@ def rounding_of(ids: np.ndarray) -> Rounding | None:
         ("float64", np.power(2.0, 53 - bits), bits > 53, _exact(ids, np.float64)),
         ("a spreadsheet (15 digits)", np.power(10.0, 15 - digits), digits > 15, _multiple(ids, digits - 15)),
     )
+    roundings = []
     for through, chance, long, exact in kinds:
         n, k = int(long.sum()), int((long & exact).sum())
         rate = float(chance[long].mean()) if n else 0.0
         if k and k > 3 * n * rate and stats.binom.sf(k - 1, n, rate) < _UNLIKELY:
-            return Rounding(through, k, n, n * rate, int(ids[long & exact][0]))
-    return None
+            roundings.append(Rounding(through, k, n, n * rate, int(ids[long & exact][0])))
+    # A multiple of 1000 is one of 8, which one type makes of some ids and the other of all.
+    return max(roundings, key=lambda rounding: rounding.rounded / rounding.of, default=None)
 
 
 def _exact(ids: np.ndarray, dtype: type) -> np.ndarray:
@@ -112,21 +114,20 @@ def are_numbers(column: pd.Series, label: str, *, names: bool = False) -> bool:
     if column.dtype.kind in "iuf":
         return True
     codes, values = distinct(column, label)
-    texts = np.array(
-        [isinstance(value, str) and not is_empty_number(value) and not _is_number(value) for value in values],
-        dtype=bool,
-    )
-    if not texts.any():
-        return True
-    present = np.array([not is_empty_number(value) for value in values], dtype=bool)
-    if not names and 2 * texts.sum() < present.sum():
-        row = int(np.isin(codes, np.flatnonzero(texts)).argmax())
-        raise DataFileError(
-            f"{label} must hold numbers or names, got {int((present & ~texts).sum())} numbers and {int(texts.sum())} other "
-            f"texts, such as {values[codes[row]][:40]!r} in row {row}: leave out rows of totals and of comments. If all are "
-            "names, call the column 'neuron_name'."
-        )
-    return False
+    values = pd.Series(values, dtype=object)
+    empty = values.map(is_missing).to_numpy(dtype=bool)
+    texts = ~empty & ~values.map(lambda value: not isinstance(value, str) or _is_number(value)).to_numpy(dtype=bool)
+    others = ~empty & ~texts
+    if not names and others.any():
+        texts &= ~values.map(is_empty_number).to_numpy(dtype=bool)  # NA among numbers, but not among names
+        if 0 < texts.sum() < others.sum():
+            row = int(np.isin(codes, np.flatnonzero(texts)).argmax())
+            raise DataFileError(
+                f"{label} must hold numbers or names, got {others.sum()} numbers and {texts.sum()} other texts, such as "
+                f"{values[codes[row]][:40]!r} in row {row}: leave out rows of totals and of comments. If all are names, call the "
+                "column 'neuron_name'."
+            )
+    return not texts.any()
 
 
 def _is_number(text: str) -> bool:

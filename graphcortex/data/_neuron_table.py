@@ -77,6 +77,7 @@ def neurons_of(
     for name in (*IDS, "root_id"):
         if found[name] is not None and found[name] != key:
             read[name] = whole_ids(table[found[name]], found[name])
+            read.loc[read[name] == missing_id, name] = 0
     for name in CODES:
         if found[name] is not None:
             read[name] = _words(table[found[name]], found[name])

@@ -236,18 +236,6 @@ def test_rows_that_repeat_a_neuron_are_one_and_those_that_differ_are_a_choice():
         assert counts(graph)["neurons_with_conflicting_rows"] == 1
 
 
-def test_alike_rows_are_synapses_where_nothing_tells_them_apart():
-    assert wiring(from_tables(neurons([1, 2, 3]), synapses((1, 2), (1, 2)))) == {(0, 1): 2}
-
-
-def test_alike_rows_with_an_id_or_a_count_are_repeats():
-    assert wiring(from_tables(neurons([1, 2, 3]), synapses((1, 2), (1, 2), synapse_id=[7, 7]))) == {(0, 1): 1}
-    assert wiring(from_tables(neurons([1, 2, 3]), synapses((1, 2), (1, 2), n_syn=[4, 4]))) == {(0, 1): 4}
-    assert wiring(from_tables(neurons([1, 2, 3]), synapses((1, 2), (1, 2), n_syn=[4, 3]))) == {(0, 1): 7}
-    lists = synapses((1, 2), (1, 2), n_syn=[4, 4], where=[[1, 2], [1, 2]])
-    assert wiring(from_tables(neurons([1, 2, 3]), lists)) == {(0, 1): 4}
-
-
 def test_a_connector_has_many_targets_and_a_synapse_one():
     polyadic = synapses((1, 2), (1, 3), connector_id=[7, 7])
     assert wiring(from_tables(neurons([1, 2, 3]), polyadic)) == {(0, 1): 1, (0, 2): 1}
@@ -316,6 +304,11 @@ BAD_ROWS = {
     "a typo": (synapses((1, 2)), {"pre": "prae"}, r"pre='prae' must be a column.*did you mean 'pre'"),
     "a number as a column": (synapses((1, 2)), {"size": 3}, r"size must be the name of a column"),
     "True as a column": (synapses((1, 2)), {"size": True}, r"size must be the name of a column"),
+    "an unknown choice of repeats": (
+        synapses((1, 2)),
+        {"duplicate_synapses": "first"},
+        r"duplicate_synapses must be one of 'warn', 'sum', 'drop', 'error'",
+    ),
     "an unknown choice": (synapses((1, 2)), {"autapses": "maybe"}, r"autapses must be one of 'keep', 'drop'"),
     "a column twice": (
         pd.DataFrame([[1, 2, 3]], columns=["pre", "pre", "post"]),
@@ -334,11 +327,12 @@ def test_rows_that_cannot_be_right_are_refused(pairs, options, says):
 
 BAD_FILES = {
     "nothing.csv": (None, r"got no file"),
-    "packed.csv.gz": (b"\x1f\x8b", r"got \.gz; unpack it first"),
+    "packed.csv.gz": (b"\x1f\x8b", r"damaged or of another kind"),
+    "packed.parquet.gz": (b"\x1f\x8b", r"got \.gz; unpack it first"),
     "nothing": (b"", r"got no suffix"),
-    "empty.csv": (b"", r"damaged or of another kind \(No columns"),
-    "binary.csv": (b"\xff\xfe\x00pre,post\n", r"damaged or of another kind"),
-    "long_rows.csv": (b"pre,post\n1,2,3\n", r"damaged or of another kind \(.*Length of header"),
+    "empty.csv": (b"", r"expected a header and rows, got an empty file"),
+    "binary.csv": (b"\x00\x01pre,post\n", r"expected text in UTF-8"),
+    "long_rows.csv": (b"pre,post\n1,2,3\n", r"rows as long as the header.*\(.*Length of header"),
     "text.parquet": (b"pre,post\n1,2\n", r"damaged or of another kind"),
     "a_folder.csv": ("folder", r"got no file"),
 }
@@ -368,7 +362,7 @@ def test_a_parquet_file_that_unfolds_beyond_reason_is_refused(tmp_path):
 def test_tables_of_the_user_are_not_changed():
     cells, pairs = neurons([3, 2, 3], cell_type=["a", None, "a"]), synapses((3, 2), (3, 2), n_syn=[1, 1])
     before = cells.copy(), pairs.copy()
-    from_tables(cells, pairs, duplicates="first")
+    from_tables(cells, pairs, duplicates="first", duplicate_synapses="sum")
     pd.testing.assert_frame_equal(cells, before[0])
     pd.testing.assert_frame_equal(pairs, before[1])
 
@@ -396,7 +390,21 @@ ODD_CELLS = {
         synapses((1, 2)),
         r"x_um must hold numbers",
     ),
-    "bytes as ids": (neurons([b"1", b"2", b"3"]), synapses((1, 2)), r"root_id must hold whole numbers"),
+    "bytes that are no text": (
+        neurons([1, 2, 3], cell_type=[b"L4", b"L\xff", None]),
+        synapses((1, 2)),
+        r"table of neurons must hold text in UTF-8, got b'L\\xff' in column cell_type, row 1; decode",
+    ),
+    "bytes that are no text as ends": (
+        neurons(["a", "b", "c"]),
+        synapses(("a", "b"), (b"\xe9", "a")),
+        r"table of synapses must hold text in UTF-8, got b'\\xe9' in column pre, row 1",
+    ),
+    "bytes that are no text as a column": (
+        neurons([1, 2, 3]).rename(columns={"z_um": b"z_\xb5m"}),
+        synapses((1, 2)),
+        r"table of neurons must have names of columns in UTF-8, got b'z_\\xb5m'",
+    ),
 }
 
 
@@ -424,26 +432,28 @@ def test_frames_of_any_backend_are_read(backend):
 rows = st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5), st.integers(0, 4)), min_size=1, max_size=12)
 
 
-@given(rows=rows, shift=st.sampled_from([0, MB]), names=st.booleans())
-def test_counts_are_those_of_a_loop(rows, shift, names):
-    """Neurons 1 to 4 are known, 5 is not; rows with a count are summed but for full repeats."""
+@given(rows=rows, shift=st.sampled_from([0, MB]), names=st.booleans(), policy=st.sampled_from(["sum", "drop"]))
+def test_counts_are_those_of_a_loop(rows, shift, names, policy):
+    """Neurons 1 to 4 are known, 5 is not; rows with a count are summed, or all but full repeats."""
     label = (lambda i: f"n{i}") if names else (lambda i: i + shift)
     cells = pd.DataFrame({"id": [label(i) for i in range(1, 5)], "x_um": [0.0, 9, 18, 27], "y_um": 0.0, "z_um": 0.0})
     pairs = pd.DataFrame([(label(i), label(j), n) for i, j, n in rows], columns=["pre", "post", "n_syn"])
     expected: dict[tuple[int, int], int] = {}
-    for i, j, n in dict.fromkeys(rows):
+    distinct = rows if policy == "sum" else list(dict.fromkeys(rows))
+    for i, j, n in distinct:
         if i < 5 and j < 5 and n:
             expected[i - 1, j - 1] = expected.get((i - 1, j - 1), 0) + n
     if all(5 in row[:2] for row in rows):
         with pytest.raises(DataFileError, match="must join neurons"):
-            from_tables(cells, pairs)
+            from_tables(cells, pairs, duplicate_synapses=policy)
         return
-    graph = from_tables(cells, pairs)
+    graph = from_tables(cells, pairs, duplicate_synapses=policy)
     assert wiring(graph) == expected
     told = counts(graph)
     assert told["synapse_rows"] == len(rows)
-    kept = told["synapse_rows"] - told["synapse_rows_repeated"] - told["synapses_rows_of_other_neurons"]
-    assert kept == len([row for row in dict.fromkeys(rows) if 5 not in row[:2]])
+    assert told["synapse_rows_repeated"] == len(rows) - len(set(rows))
+    read = told["synapse_rows"] - told["synapse_rows_dropped_as_repeats"] - told["synapses_rows_of_other_neurons"]
+    assert read == len([row for row in distinct if 5 not in row[:2]])
 
 
 @given(rows=rows, order=st.randoms(use_true_random=False))
@@ -452,111 +462,7 @@ def test_the_order_of_rows_of_synapses_does_not_matter(rows, order):
     pairs = pd.DataFrame(rows, columns=["pre", "post", "n_syn"])
     mixed = list(range(len(rows)))
     order.shuffle(mixed)
-    one, other = from_tables(cells, pairs), from_tables(cells, pairs.iloc[mixed])
+    one, other = (from_tables(cells, table, duplicate_synapses="sum") for table in (pairs, pairs.iloc[mixed]))
     assert torch.equal(one.synapses.edge_index, other.synapses.edge_index)
     assert torch.equal(one.synapses["count"], other.synapses["count"])
     assert one.provenance == other.provenance
-
-
-# --- what else is known of neurons --------------------------------------------------------------------
-
-
-def test_further_fields_are_read_under_their_usual_names():
-    cells = neurons([10, 20, 30]).assign(
-        session=[4, 4, 0],
-        scan_idx=[7, 7, 0],
-        gOSI=[0.5, None, 0.25],
-        proofread_axon=["t", "", "f"],
-        name=["a", "b", "c"],
-    )
-    graph = from_tables(cells, synapses((10, 20)))
-    told = graph["neuron"]
-    assert (told.session.tolist(), told.scan.tolist()) == ([4, 4, 0], [7, 7, 0])
-    assert told.gosi.isnan().tolist() == [False, True, False]
-    assert [graph.names["proofread_axon"][c] for c in told.proofread_axon] == ["t", "unknown", "f"]
-    assert [graph.names["neuron_name"][c] for c in told.neuron_name] == ["a", "b", "c"]
-    assert graph.provenance["columns"]["scan"] == "scan_idx"
-    assert graph.provenance["columns_not_read"] == []
-
-
-def two() -> pd.DataFrame:
-    return neurons([10, 20, 30]).iloc[:2]
-
-
-def test_further_fields_are_named_or_left_out():
-    cells = two().assign(best=[0.1, 3.0], osi=[0.5, 0.6])
-    graph = from_tables(cells, synapses((10, 20)), neuron_fields={"pref_ori": "best", "osi": False})
-    assert graph["neuron"].pref_ori.tolist() == [0.1, 3.0]
-    assert "osi" not in graph["neuron"]
-    assert graph.provenance["columns_not_read"] == ["osi"]
-
-
-def test_preferred_angles_are_not_guessed():
-    """A name tells neither degrees from radians, nor where 0 is, nor the sense of rotation."""
-    cells = two().assign(pref_ori=[0.1, 3.0], pref_dir=[0.1, 3.0])
-    graph = from_tables(cells, synapses((10, 20)))
-    assert "pref_ori" not in graph["neuron"]
-    assert graph.provenance["columns_not_read"] == ["pref_ori", "pref_dir"]
-
-
-OTHER_THINGS = {
-    "text": {"session": ["first", "second"]},
-    "values out of range": {"cc_abs": [0.5, 40.0]},
-    "a gap where none may be": {"self_sttc": [0.5, None]},
-    "fractions as ids": {"field": [0.5, 1.5]},
-    "ids below 0": {"scan": [-1, 2]},
-}
-
-
-@pytest.mark.parametrize("case", OTHER_THINGS)
-def test_another_thing_of_the_same_name_is_left_unread_unless_it_was_named(case):
-    (name,) = OTHER_THINGS[case]
-    cells = two().assign(**OTHER_THINGS[case])
-    graph = from_tables(cells, synapses((10, 20)))
-    assert name not in graph["neuron"]
-    assert graph.provenance["columns_not_read"] == [name]
-    with pytest.raises(DataFileError, match=rf"{name} must (hold|be)"):
-        from_tables(cells, synapses((10, 20)), neuron_fields={name: name})
-
-
-@pytest.mark.parametrize(
-    ("wanted", "error", "message"),
-    [
-        ({"ori": "x_um"}, ValueError, "neuron_fields must name fields among session.*got 'ori'"),
-        ({"osi": "nothing"}, DataFileError, "osi='nothing' must be a column of the table of neurons"),
-        ({"osi": 3}, ValueError, "osi must be the name of a column, None to guess it, or False; got 3"),
-        ({"root_id": "root_id"}, ValueError, "neuron_fields must name fields among"),
-    ],
-)
-def test_further_fields_that_do_not_fit(wanted, error, message):
-    with pytest.raises(error, match=message):
-        from_tables(two(), synapses((10, 20)), neuron_fields=wanted)
-
-
-def test_text_is_the_nearest_number(tmp_path):
-    values = np.random.default_rng(0).uniform(size=200)
-    cells = pd.DataFrame({"root_id": range(200), "x_um": 0.5, "y_um": 0.5, "z_um": 0.5}).assign(cc_abs=values)
-    cells.to_csv(tmp_path / "n.csv", index=False)
-    synapses((1, 2)).to_csv(tmp_path / "s.csv", index=False)
-    graph = from_tables(tmp_path / "n.csv", tmp_path / "s.csv")
-    assert graph["neuron"].cc_abs.tolist() == values.tolist()
-
-
-def test_recordings_of_one_pair_are_kept_apart():
-    pairs = synapses((10, 20), (20, 10), (10, 20), (20, 30), correlation=[0.5, 0.5, 0.25, 1.0], recording=list("aabb"))
-    graph = from_tables(neurons([10, 20, 30]), synapses((10, 20)), coactivity=pairs)
-    rows = zip(
-        *graph.coactivity.edge_index.tolist(),
-        graph.coactivity.recording.tolist(),
-        graph.coactivity.correlation.tolist(),
-        strict=True,
-    )
-    assert sorted(rows) == [
-        (0, 1, 0, 0.5),
-        (0, 1, 1, 0.25),
-        (1, 0, 0, 0.5),
-        (1, 0, 1, 0.25),
-        (1, 2, 1, 1.0),
-        (2, 1, 1, 1.0),
-    ]
-    assert list(graph.names["recording"]) == ["a", "b"]
