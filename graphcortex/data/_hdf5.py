@@ -130,7 +130,7 @@ def texts(file: File, path: str) -> list[str]:
     found = _dataset(file, path)
     if found.dtype.kind not in "OS" or len(found.shape) != 1:
         raise DataFileError(f"{file.path}: expected texts in /{path}, got {found.dtype} of shape {found.shape}.")
-    return [value.decode() if isinstance(value, bytes) else str(value) for value in found[...]]
+    return [_text(file, f"/{path}, row {row}", value) for row, value in enumerate(found[...])]
 
 
 def text(file: File, path: str) -> str | None:
@@ -140,8 +140,17 @@ def text(file: File, path: str) -> str | None:
     found = _dataset(file, path)
     if found.dtype.kind not in "OS" or found.shape != ():
         return None
-    value = found[()]
-    return value.decode() if isinstance(value, bytes) else str(value)
+    return _text(file, f"/{path}", found[()])
+
+
+def _text(file: File, where: str, value: Any) -> str:
+    try:
+        value = value.decode("utf-8") if isinstance(value, bytes) else value
+    except UnicodeDecodeError:
+        raise DataFileError(f"{file.path}: expected text in UTF-8 in {where}, got {value[:40]!r}.") from None
+    if not isinstance(value, str):
+        raise DataFileError(f"{file.path}: expected text in {where}, got {type(value).__name__}.")
+    return str(value)
 
 
 def start_and_rate(file: File, path: str) -> tuple[float, float]:
