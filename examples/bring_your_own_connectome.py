@@ -42,10 +42,10 @@ def tiny(folder: Path) -> Connectome:
 # %% Four published ones
 def worm(folder: Path) -> Connectome:
     """C. elegans: names instead of ids, um, chemical synapses only."""
-    table = pd.read_csv(folder / "edges_white_whole.csv")
     graph = from_tables(
         folder / "neurons.csv",
-        table[table["type"] == "chemical"],
+        folder / "edges_white_whole.csv",
+        synapse_type="chemical",
         provenance={"source": "C. elegans", "citation": "White et al. 1986", "licence": "GPL-3.0"},
     )
     assert (graph.num_neurons, graph.synapses.num_edges) == (302, 2266)
