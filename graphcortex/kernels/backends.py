@@ -165,6 +165,20 @@ def reference_propagate(structure: GraphStructure, edge_weight: EdgeValues, h: t
     return h.new_zeros(structure.num_nodes, h.size(1)).index_add(0, target, h[source] * edge_weight[:, None])
 
 
+def reference_back(structure: GraphStructure, edge_weight: EdgeValues, delta: torch.Tensor) -> torch.Tensor:
+    """Return ``W delta``, the adjoint of :func:`reference_propagate`, shape ``(num_sources, B)``. Differentiable."""
+    source, target = structure.edge_index
+    return delta.new_zeros(structure.num_sources, delta.size(1)).index_add(
+        0, source, delta[target] * edge_weight[:, None]
+    )
+
+
+def reference_edge_gradient(structure: GraphStructure, h: torch.Tensor, delta: torch.Tensor) -> EdgeValues:
+    """Return the gradient of every edge at one step, the product of both its ends over trials, shape ``(E,)``. Differentiable."""
+    source, target = structure.edge_index
+    return (h[source] * delta[target]).sum(1)
+
+
 def scatter_propagate(structure: GraphStructure, edge_weight: EdgeValues, h: torch.Tensor) -> torch.Tensor:
     """Return ``W^T h`` by torch-scatter's segmented sum over edges sorted by target. Differentiable; ``h`` is ``(N, B)``."""
     edges = structure.incoming

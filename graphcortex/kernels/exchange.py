@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import torch
 import torch.distributed as dist
+
+from graphcortex.kernels.once import once
+
+# Autograd records nothing of what travels between processes.
+once_over_processes = functools.partial(
+    once,
+    what="a network that is spread over processes",
+    instead="run it in one process for second derivatives",
+)
 
 
 class Exchange:
@@ -71,7 +81,7 @@ class SumOverRanks(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad_output):  # noqa: D102
-        return grad_output, None
+        return *once_over_processes(grad_output, of=(grad_output,)), None
 
 
 class SameOnRanks(torch.autograd.Function):
@@ -84,6 +94,6 @@ class SameOnRanks(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad_output):  # noqa: D102
-        total = grad_output.clone()
+        total = grad_output.detach().clone()
         dist.all_reduce(total, group=ctx.group)
-        return total, None
+        return *once_over_processes(total, of=(grad_output,)), None

@@ -9,12 +9,13 @@ from graphcortex.kernels.backends import (
     CsrProduct,
     DenseProduct,
     StackedProduct,
+    reference_back,
+    reference_edge_gradient,
     reference_propagate,
     scatter_propagate,
 )
-from graphcortex.kernels.exchange import Exchange
+from graphcortex.kernels.exchange import Exchange, once_over_processes
 from graphcortex.kernels.nonlinearity import Nonlinearity, get_nonlinearity
-from graphcortex.kernels.once import once
 from graphcortex.kernels.structure import GraphStructure
 
 _FUSED = {"dense": DenseProduct, "csr": CsrProduct, "stacked": StackedProduct}
@@ -62,7 +63,8 @@ def recurrent_scan(
     if backend in _FUSED:
         keep = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (drive, edge_weight, h0))
         options = (structure, nonlinearity, alpha, backend, return_sequence, exchange, keep, reuse_drive)
-        return _FusedScan.apply(drive, edge_weight, h0, *options)
+        states, last, _ = _FusedScan.apply(drive, edge_weight, h0.contiguous(), *options)
+        return states, last
     f = get_nonlinearity(nonlinearity).forward
     h, states = h0, []
     for d in drive:
@@ -75,7 +77,11 @@ def recurrent_scan(
 
 
 class _FusedScan(torch.autograd.Function):
-    """The scan with its own backward: each state is written once, and the edge gradient is one product over all steps."""
+    """The scan with its own backward: each state is written once, and the edge gradient is one product over all steps.
+
+    The outputs of the nonlinearity at all steps are an output too, although no caller gets them: saved as an output, they lead a
+    derivative of the gradient back through this function.
+    """
 
     @staticmethod
     def forward(
@@ -83,63 +89,57 @@ class _FusedScan(torch.autograd.Function):
     ):
         f = get_nonlinearity(nonlinearity)
         product = _FUSED[backend](structure, edge_weight)
-        h = h0.contiguous()
-        active, states = [], [h]
-        for d in drive.detach() if reuse else drive.clone():
+        active = drive.detach() if reuse else drive.clone()
+        h, states = h0, [h0]
+        for d in active:
             seen = h if exchange is None else exchange.gather(h)
             now = f.forward_(product.add_propagated(d, seen))
             h = now if alpha == 1.0 else torch.lerp(h, now, alpha)
-            if keep:
-                active.append(now)
             if keep or return_sequence:
                 states.append(h)
         if keep:
-            ctx.num_steps = len(active)
             # Without a leak the states but the first are what was active.
-            ctx.save_for_backward(edge_weight, *active, *(states[:-1] if alpha != 1.0 else states[:1]))
+            ctx.save_for_backward(edge_weight, h0, active, *(states[1:-1] if alpha != 1.0 else ()))
         ctx.structure, ctx.f, ctx.alpha, ctx.backend = structure, f, alpha, backend
         ctx.exchange = exchange
         ctx.set_materialize_grads(False)  # no zeros are made and added T times where only the last state is used
         # A caller may change what it is given in place; what backward needs must not change with it.
-        return (torch.stack(states[1:]) if return_sequence else None), h.clone()
+        return (torch.stack(states[1:]) if return_sequence else None), h.clone(), (active if keep else None)
 
     @staticmethod
-    def backward(ctx, grad_states, grad_last):
-        if grad_states is None and grad_last is None:
+    def backward(ctx, grad_states, grad_last, grad_active):
+        if grad_states is None and grad_last is None and grad_active is None:
             return (None,) * 11
-        edge_weight, *kept = ctx.saved_tensors
-        active = kept[: ctx.num_steps]
-        before = kept[ctx.num_steps :] if ctx.alpha != 1.0 else [kept[-1], *active[:-1]]
+        edge_weight, h0, active, *before = ctx.saved_tensors
+        upstream = (grad_states, grad_last, grad_active)
+        if torch.is_grad_enabled() and ctx.exchange is None:
+            return (*_differentiable_backward(ctx, upstream, edge_weight, h0, active), *(None,) * 8)
         with torch.no_grad():
-            gradients = _scan_backward(ctx, grad_states, grad_last, edge_weight, active, before)
-        gradients = once(
-            *gradients,
-            what="a network with the dense or csr backend",
-            instead="run it under graphcortex.use_backend('reference') for second derivatives",
-        )
-        return (*gradients, *(None,) * 8)
+            steps = active.unbind(0)
+            before = [h0, *(before if ctx.alpha != 1.0 else steps[:-1])]
+            gradients = _scan_backward(ctx, upstream, edge_weight, steps, before)
+        return *once_over_processes(*gradients, of=(edge_weight, h0, active, *upstream)), *(None,) * 8
 
 
-def _scan_backward(ctx, grad_states, grad_last, edge_weight, active, before):
+def _scan_backward(ctx, upstream, edge_weight, active, before):
     """Walk the steps backward; return the gradients of the drive, the weights and the initial state.
 
-    ``active`` holds f(pre-activation) of every step, and ``before`` the state that each step began with.
+    ``active`` holds f(pre-activation) of every step, and ``before`` the state that each step began with; ``upstream`` holds the
+    gradients at the states, at the last state and at what was active, or None.
     """
     f: Nonlinearity = ctx.f
     alpha, exchange = ctx.alpha, ctx.exchange
+    grad_states, _, grad_active = upstream
     product = _FUSED[ctx.backend](ctx.structure, edge_weight)
     num_steps = len(active)
     delta = active[0].new_empty(num_steps, *active[0].shape)  # gradient at the pre-activation of every step
-    # A gradient that vanishes over the steps passes through the subnormal numbers, on which a CPU is some ten times slower. What
-    # is below this bound has no digit left in a product, so it is zero.
-    vanished = torch.finfo(delta.dtype).tiny / torch.finfo(delta.dtype).eps
-    if grad_states is None:
-        grad = grad_last.contiguous()
-    else:
-        grad = (grad_states[-1] if grad_last is None else grad_states[-1] + grad_last).contiguous()
+    vanished = _vanished(upstream)
+    grad = _last_gradient(upstream, active[-1])
     for t in range(num_steps - 1, -1, -1):
-        grad_step = f.backward(grad if alpha == 1.0 else alpha * grad, active[t])
-        torch.hardshrink(grad_step, vanished, out=delta[t])
+        grad_step = grad if alpha == 1.0 else alpha * grad
+        if grad_active is not None:
+            grad_step = grad_step + grad_active[t]
+        torch.hardshrink(f.backward(grad_step, active[t]), vanished, out=delta[t])
         if t == 0 and not ctx.needs_input_grad[2]:
             break
         sent = product.propagate_back(delta[t])
@@ -157,3 +157,50 @@ def _scan_backward(ctx, grad_states, grad_last, edge_weight, active, before):
         seen = before[first:] if exchange is None else exchange.gather_steps(before)
         grad_weight = product.edge_gradient(seen, delta[first:]).to(edge_weight.dtype)
     return delta, grad_weight, grad if ctx.needs_input_grad[2] else None
+
+
+def _vanished(upstream) -> float:
+    """Return the size below which a gradient is set to zero.
+
+    A gradient that vanishes over the steps passes through the subnormal numbers, on which a CPU is some ten times slower. What is
+    below this bound has no digit left in a product. Half precision is computed in float32, whose bound is below all that it holds;
+    where all gradients are small, as those of a scaled loss, the bound is small beside the largest.
+    """
+    largest = max(
+        float(torch.linalg.vector_norm(g, torch.inf)) if g.numel() else 0.0 for g in upstream if g is not None
+    )
+    kind = torch.finfo(torch.promote_types(next(g for g in upstream if g is not None).dtype, torch.float32))
+    return min(kind.tiny / kind.eps, largest * kind.eps)
+
+
+def _last_gradient(upstream, like: torch.Tensor) -> torch.Tensor:
+    """Return the gradient at the state after the last step, of the shape of ``like``."""
+    grad_states, grad_last, _ = upstream
+    if grad_states is None:
+        return torch.zeros_like(like) if grad_last is None else grad_last.contiguous()
+    return (grad_states[-1] if grad_last is None else grad_states[-1] + grad_last).contiguous()
+
+
+def _differentiable_backward(ctx, upstream, edge_weight, h0, active):
+    """Do what :func:`_scan_backward` does in operations that autograd records, for derivatives of the gradient."""
+    alpha, stacked = ctx.alpha, ctx.backend == "stacked"
+    grad_states, _, grad_active = upstream
+    before = [h0]
+    for now in active[:-1]:
+        before.append(now if alpha == 1.0 else torch.lerp(before[-1], now, alpha))
+    grad = _last_gradient(upstream, h0)
+    delta = []
+    for t in range(len(active) - 1, -1, -1):
+        grad_step = grad if alpha == 1.0 else alpha * grad
+        delta.append(ctx.f.backward(grad_step if grad_active is None else grad_step + grad_active[t], active[t]))
+        sent = edge_weight @ delta[-1] if stacked else reference_back(ctx.structure, edge_weight, delta[-1])
+        if alpha != 1.0:
+            sent = sent + (1 - alpha) * grad
+        grad = sent if grad_states is None or t == 0 else sent + grad_states[t - 1]
+    delta.reverse()
+    wide = torch.promote_types(edge_weight.dtype, torch.float32)
+    grad_weight = 0
+    for h, d in zip(before, delta, strict=True):
+        h, d = h.to(wide), d.to(wide)
+        grad_weight = grad_weight + (h @ d.mT if stacked else reference_edge_gradient(ctx.structure, h, d))
+    return torch.stack(delta), grad_weight.to(edge_weight.dtype), grad

@@ -1,4 +1,8 @@
-"""What the kernels need to know of a graph: its edges in the orders they are walked in. Each is made once, when it is needed."""
+"""What the kernels need to know of a graph: its edges in the orders they are walked in. Each is made once, when it is needed.
+
+It is made outside of inference mode, also where it is first needed within: a tensor that was made in inference mode can serve no
+backward pass, and training may come later.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +90,7 @@ class GraphStructure:
         num_nodes = check_count(num_nodes, "num_nodes")
         if num_sources is None:
             check_edge_index(edge_index, num_nodes)
-            return cls(edge_index, num_nodes, num_nodes)
+            return cls(_for_training(edge_index), num_nodes, num_nodes)
         num_sources = check_count(num_sources, "num_sources")
         check_edge_index(edge_index, max(num_nodes, num_sources))
         for row, limit, name in ((0, num_sources, "num_sources"), (1, num_nodes, "num_nodes")):
@@ -94,7 +98,7 @@ class GraphStructure:
                 raise ValueError(
                     f"edge_index must name neurons below {name} = {limit} in row {row}, got {int(edge_index[row].max())}."
                 )
-        return cls(edge_index, num_nodes, num_sources)
+        return cls(_for_training(edge_index), num_nodes, num_sources)
 
     @property
     def num_edges(self) -> int:
@@ -107,16 +111,19 @@ class GraphStructure:
         return self.num_edges / (self.num_nodes * self.num_sources)
 
     @cached_property
+    @torch.inference_mode(False)
     def incoming(self) -> Compressed:
         """The edges by target: a row for each neuron, of those that send to it."""
         return compress(self.edge_index[1], self.edge_index[0], self.num_nodes, self.num_sources)
 
     @cached_property
+    @torch.inference_mode(False)
     def outgoing(self) -> Compressed:
         """The edges by source: a row for each neuron, of those it sends to."""
         return compress(self.edge_index[0], self.edge_index[1], self.num_sources, self.num_nodes)
 
     @cached_property
+    @torch.inference_mode(False)
     def blocks(self) -> tuple[tuple[int, int, Compressed], ...]:
         """The edges by target within blocks of sources, each block with its first and last source.
 
@@ -141,6 +148,7 @@ class GraphStructure:
         return tuple(parts)
 
     @cached_property
+    @torch.inference_mode(False)
     def place_in_blocks(self) -> torch.Tensor | None:
         """Where each edge of the caller stands in the blocks, one after the other, shape ``(E,)``; None where the orders are one.
 
@@ -155,17 +163,20 @@ class GraphStructure:
         return place
 
     @cached_property
+    @torch.inference_mode(False)
     def self_connections(self) -> torch.Tensor | None:
         """Which edges join a neuron with itself, a mask of shape ``(E,)``, or None where none does."""
         found = self.edge_index[0] == self.edge_index[1]
         return found if bool(found.any()) else None
 
     @cached_property
+    @torch.inference_mode(False)
     def is_dense_view(self) -> bool:
         """Whether the weights, viewed as ``(N, N)``, *are* the matrix ``W[source, target]``; see :func:`is_dense_view`."""
         return self.num_sources == self.num_nodes and is_dense_view(self.edge_index, self.num_nodes)
 
     @cached_property
+    @torch.inference_mode(False)
     def has_repeats(self) -> bool:
         """Whether some pair of neurons is joined by more than one edge."""
         key = (self.edge_index[1] * self.num_sources + self.edge_index[0]).sort().values
@@ -185,7 +196,13 @@ class GraphStructure:
         """Return this structure on ``device`` (itself, if it is there)."""
         if self.edge_index.device == torch.device(device):
             return self
-        return GraphStructure(self.edge_index.to(device), self.num_nodes, self.num_sources)
+        return GraphStructure(_for_training(self.edge_index.to(device)), self.num_nodes, self.num_sources)
+
+
+@torch.inference_mode(False)
+def _for_training(edge_index: EdgeIndex) -> EdgeIndex:
+    """Return edges that a backward pass may use: a copy, if they were made in inference mode."""
+    return edge_index.clone() if edge_index.is_inference() else edge_index
 
 
 def is_dense_view(edge_index: EdgeIndex, num_nodes: int) -> bool:

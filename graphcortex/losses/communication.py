@@ -33,6 +33,8 @@ class _OnStructure:
         if isinstance(getattr(rnn, "structure", None), GraphStructure):
             return rnn.structure
         edge_index = rnn.edge_index
+        if edge_index.is_inference():  # these have no version
+            return GraphStructure.build(edge_index, rnn.num_nodes)
         version = edge_index._version  # edges that were written into are sorted again
         if self._known is None or self._known[0] is not edge_index or self._known[1] != version:
             self._known = (edge_index, version, GraphStructure.build(edge_index, rnn.num_nodes))
@@ -99,7 +101,7 @@ class LengthCommunicabilityPenalty(_OnStructure, LengthPenalty):
         self.rng = None if rng is None else as_generator(rng, rng.device if isinstance(rng, torch.Generator) else "cpu")
 
     def forward(self, rnn: nn.Module, *, rng: RandomSource | None = None) -> torch.Tensor:
-        """Return the penalty of a network, a scalar; NaN if a weight is not finite.
+        """Return the penalty of a network, a scalar; NaN if a weight is not finite, or the cost is too large for its precision.
 
         Args:
             rnn: The network.
@@ -109,19 +111,23 @@ class LengthCommunicabilityPenalty(_OnStructure, LengthPenalty):
         if _diverged(rnn):
             return torch.nan * rnn.edge_weight.sum()
         structure = self._structure(rnn)
-        return self.strength * spatial_communicability(
-            structure.edge_index,
-            rnn.edge_weight,
-            self.edge_length.to(rnn.edge_weight.dtype),
-            rnn.num_nodes,
-            method=self.method,
-            normalization=self.normalization,
-            exponent=self.exponent,
-            probes=self.probes,
-            tolerance=self.tolerance,
-            rng=self.rng if rng is None else rng,
-            structure=structure,
-        )
+        try:
+            cost = spatial_communicability(
+                structure.edge_index,
+                rnn.edge_weight,
+                self.edge_length.to(rnn.edge_weight.dtype),
+                rnn.num_nodes,
+                method=self.method,
+                normalization=self.normalization,
+                exponent=self.exponent,
+                probes=self.probes,
+                tolerance=self.tolerance,
+                rng=self.rng if rng is None else rng,
+                structure=structure,
+            )
+        except OverflowError:  # weights of 1e38 are on their way to infinity
+            return torch.nan * rnn.edge_weight.sum()
+        return self.strength * cost
 
     def extra_repr(self) -> str:
         """Say the options in the printed form."""

@@ -220,6 +220,7 @@ class GraphRNN(MessagePassing):
         with torch.no_grad():
             self._write_edge_weight(edge_weight)
 
+    @torch.inference_mode(False)
     @torch.no_grad()
     def set_edges(self, edge_index: EdgeIndex, edge_weight: EdgeValues | None = None) -> None:
         """Move the edges to other pairs of neurons. There are as many as before, so that Parameters and optimizers go on.

@@ -83,7 +83,7 @@ class ExponentialAtPairs(torch.autograd.Function):
         (values,) = ctx.saved_tensors
         with torch.no_grad():
             gradient = exponential_at(ctx.structure, values, ctx.pairs, lambda position, _: grad_output[position])[1]
-        return *once(gradient), None, None
+        return *once(gradient, of=(values, grad_output)), None, None
 
 
 class BlockedCost(torch.autograd.Function):
@@ -100,14 +100,15 @@ class BlockedCost(torch.autograd.Function):
 
         found, gradient = exponential_at(structure, values, structure.edge_index, upstream)
         found = found if exponent == 1 else positive_power(found, exponent)
-        ctx.save_for_backward(gradient, found)
-        return torch.dot(cost.double(), found.double()).to(values.dtype)
+        value = torch.dot(cost.double(), found.double()).to(values.dtype)
+        ctx.save_for_backward(gradient, found, value)
+        return value
 
     @staticmethod
     def backward(ctx, grad_output):
-        gradient, found = ctx.saved_tensors
+        gradient, found, value = ctx.saved_tensors
         in_values = None if gradient is None else grad_output * gradient
-        return *once(in_values, grad_output * found), None, None
+        return *once(in_values, grad_output * found, of=(value, grad_output)), None, None
 
 
 def positive_power(found: torch.Tensor, exponent: float) -> torch.Tensor:

@@ -10,6 +10,7 @@ import torch
 from graphcortex._checks import check_choice, check_count, check_edge_values, check_finite, check_graph, check_number
 from graphcortex._typing import EdgeIndex, EdgeValues, NodeValues
 from graphcortex.kernels import GraphStructure
+from graphcortex.ops._walks import check_precision
 
 NORMALIZATIONS = ("both", "source")
 
@@ -40,6 +41,7 @@ class Merged(NamedTuple):
 _MERGED: WeakKeyDictionary[GraphStructure, Merged] = WeakKeyDictionary()
 
 
+@torch.inference_mode(False)  # training may use it later
 def merge_repeats(structure: GraphStructure) -> Merged:
     """Return the graph with every pair of neurons joined at most once."""
     # The structure itself is not kept among its own values, or it would never be let go.
@@ -57,6 +59,10 @@ def merge_repeats(structure: GraphStructure) -> Merged:
     return _MERGED[structure]
 
 
+# Strengths, and their inverses, between which the sums and roots of communicability and of its gradient stay in range.
+_STRENGTH_LIMIT = {torch.float32: 1e12, torch.float64: 1e150}
+
+
 def prepare(
     edge_index: EdgeIndex,
     edge_weight: EdgeValues,
@@ -64,12 +70,16 @@ def prepare(
     normalization: str,
     epsilon: float,
     structure: GraphStructure | None,
-) -> GraphStructure:
-    """Check the arguments that all measures of communicability share, and return the structure of the graph.
+) -> tuple[GraphStructure, EdgeValues]:
+    """Check the arguments that all measures of communicability share; return the structure of the graph and the weights to use.
+
+    Weights in float32 are used in float64 where strengths are so small or large that float32 would lose them on the way; bring the
+    result back with :func:`narrow`.
 
     Raises:
-        ValueError: If the shapes do not describe one graph, a weight is not finite, the normalization is unknown, epsilon is not
-            greater than 0, or the structure is that of another graph.
+        ValueError: If the shapes do not describe one graph, a weight is not finite or of half precision, strengths are out of the
+            range of float64, the normalization is unknown, epsilon is not greater than 0, or the structure is that of another
+            graph.
     """
     if structure is None:
         check_graph(edge_index, edge_weight, num_nodes)
@@ -86,7 +96,73 @@ def prepare(
     check_finite(edge_weight, "edge_weight")
     check_choice(normalization, "normalization", NORMALIZATIONS)
     check_number(epsilon, "epsilon", above=0)
-    return structure
+    check_precision(edge_weight)
+    return structure, widen(edge_weight, _working_precision(structure, edge_weight.detach(), normalization, epsilon))
+
+
+def _working_precision(
+    structure: GraphStructure, edge_weight: EdgeValues, normalization: str, epsilon: float
+) -> torch.dtype:
+    """Return the precision in which communicability has its range; that of the weights, if they are not extreme."""
+    dtype, absolute = edge_weight.dtype, edge_weight.abs()
+    if absolute.numel() == 0:
+        return dtype
+    # With "source", a neuron without outputs has the strength epsilon.
+    least = epsilon if normalization == "source" else 1.0
+    low, high = (float(value) for value in absolute.aminmax())
+    limit, widest = _STRENGTH_LIMIT[dtype], _STRENGTH_LIMIT[torch.float64]
+    if min(low, least) >= 1 / limit and high * absolute.numel() <= limit:
+        return dtype  # a strength is not below the smallest of its weights
+    strengths = absolute.new_zeros(2, structure.num_nodes, dtype=torch.float64)
+    for strength, ends in zip(strengths, structure.edge_index, strict=True):
+        strength.index_add_(0, ends, absolute.double())
+    strengths = torch.cat([strengths[strengths > 0], strengths.new_tensor([least])])
+    low, high = (float(value) for value in strengths.aminmax())
+    if low >= 1 / limit and high <= limit:
+        return dtype
+    if low < 1 / widest or high > widest:
+        raise ValueError(
+            f"edge_weight must give neurons strengths between {1 / widest:g} and {widest:g}, or 0, and epsilon must lie there "
+            f"too; got {low:.3g} to {high:.3g}. Multiply the weights by a number, or set the smallest to 0."
+        )
+    return torch.float64
+
+
+def widen(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Return values in a precision that is not lower; differentiable, where a gradient that their own cannot hold is an error.
+
+    Raises:
+        OverflowError: In the backward pass, as :func:`narrow`.
+    """
+    return values if values.dtype is dtype else _Widen.apply(values, dtype)
+
+
+class _Widen(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, values, dtype):
+        ctx.dtype = values.dtype
+        return values.to(dtype)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return narrow(grad_output, ctx.dtype, "the gradient of communicability"), None
+
+
+def narrow(values: torch.Tensor, dtype: torch.dtype, name: str = "communicability") -> torch.Tensor:
+    """Return a result in the precision of the weights; what is too small for it is 0.
+
+    Raises:
+        OverflowError: If it is too large for that precision.
+    """
+    if values.dtype is dtype:
+        return values
+    result = values.to(dtype)
+    if bool((result.isinf() & values.isfinite()).any()):
+        raise OverflowError(
+            f"{name} must fit {dtype}, got up to {float(values.detach().abs().max()):.3g}; multiply the weights by a number, or "
+            "call .double() on them."
+        )
+    return result
 
 
 def check_lengths(edge_length: EdgeValues, edge_index: EdgeIndex) -> None:

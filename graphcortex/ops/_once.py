@@ -8,6 +8,6 @@ from graphcortex.kernels.once import once as _once
 
 once = functools.partial(
     _once,
-    what="communicability",
-    instead="for second derivatives, write torch.linalg.matrix_exp of the normalised weights",
+    what="communicability in blocks, by probes or in total",
+    instead="for second derivatives, take method='exact-dense' or communicability_matrix",
 )

@@ -111,14 +111,15 @@ class _StochasticCost(torch.autograd.Function):
             else:
                 in_cost.add_(control)
                 in_control = cost - sddmm(structure, scaled_costs, at_target)
-            ctx.save_for_backward(in_values, in_cost, in_control)
+            ctx.save_for_backward(in_values, in_cost, in_control, value)
         ctx.mark_non_differentiable(error)
         return value, error
 
     @staticmethod
     def backward(ctx, grad_output, _):
-        parts = (None if part is None else grad_output * part for part in ctx.saved_tensors)
-        return *once(*parts), None, None, None, None
+        *gradients, value = ctx.saved_tensors
+        gradients = (None if gradient is None else grad_output * gradient for gradient in gradients)
+        return *once(*gradients, of=(value, grad_output)), None, None, None, None
 
 
 def rademacher(num_nodes: int, count: int, like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

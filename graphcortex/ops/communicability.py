@@ -15,12 +15,13 @@ from graphcortex.ops._edges import (
     check_lengths,
     inverse_sqrt,
     merge_repeats,
+    narrow,
     normalize,
     prepare,
+    widen,
 )
 from graphcortex.ops._expm import expm_contraction
 from graphcortex.ops._stochastic import known_direction, probes_for, stochastic_cost
-from graphcortex.ops._walks import check_precision
 
 __all__ = ["METHODS", "NORMALIZATIONS", "communicability", "communicability_matrix", "spatial_communicability"]
 
@@ -64,18 +65,20 @@ def communicability_matrix(
             found again.
 
     Returns:
-        ``C[source, target]``, shape ``(N, N)``, without unit. Differentiable in ``edge_weight``, once.
+        ``C[source, target]``, shape ``(N, N)``, without unit. Differentiable in ``edge_weight``, any number of times.
 
     Raises:
-        ValueError: If the shapes do not describe one graph, ``num_nodes < 1``, a weight is NaN or infinite, or the normalization is
-            unknown.
+        OverflowError: If the result does not fit float32, or (in the backward pass) the gradient. Weights in float32 are computed
+            in float64 where the strength of a neuron is below 1e-12 or above 1e12, so that nothing on the way is lost.
+        ValueError: If the shapes do not describe one graph, ``num_nodes < 1``, a weight is NaN or infinite, strengths in float64
+            are beyond 1e-150 to 1e150, or the normalization is unknown.
 
     References:
         Crofts & Higham (2009). A weighted communicability measure applied to complex brain networks. J. R. Soc. Interface 6.
         https://doi.org/10.1098/rsif.2008.0484
     """
-    structure = prepare(edge_index, edge_weight, num_nodes, normalization, epsilon, structure)
-    return _matrix(structure.matrix(edge_weight).abs(), normalization, epsilon)
+    structure, weight = prepare(edge_index, edge_weight, num_nodes, normalization, epsilon, structure)
+    return narrow(_matrix(structure.matrix(weight).abs(), normalization, epsilon), edge_weight.dtype)
 
 
 def _matrix(absolute: torch.Tensor, normalization: str, epsilon: float) -> torch.Tensor:
@@ -118,9 +121,11 @@ def communicability(
 
     Returns:
         The communicability of each pair, shape ``(P,)`` or ``(E,)``, without unit, in the dtype and device of ``edge_weight``.
-        Differentiable in ``edge_weight``, once.
+        Differentiable in ``edge_weight``; any number of times with ``"exact-dense"``, once with ``"exact-blocked"``, which refuses
+        a second derivative.
 
     Raises:
+        OverflowError: As :func:`communicability_matrix`.
         ValueError: If the shapes do not describe one graph, a pair names a neuron that is not there, ``num_nodes < 1``, a
             weight is NaN or infinite, or an option is unknown.
 
@@ -135,9 +140,8 @@ def communicability(
         >>> communicability(edge_index, torch.ones(3), num_nodes=3, pairs=torch.tensor([[2], [0]]))  # nothing leads from 2 to 0
         tensor([0.])
     """
-    structure = prepare(edge_index, edge_weight, num_nodes, normalization, epsilon, structure)
+    structure, weight = prepare(edge_index, edge_weight, num_nodes, normalization, epsilon, structure)
     check_choice(method, "method", EXACT)
-    check_precision(edge_weight)
     if pairs is not None:
         check_edge_index(pairs, num_nodes, "pairs")
     wanted = edge_index if pairs is None else pairs
@@ -145,12 +149,14 @@ def communicability(
         columns = num_nodes if pairs is None else min(num_nodes, pairs.size(1))
         method = _exact_method(structure, columns)
     if method == "exact-dense":
-        return matrix_to_edges(_matrix(structure.matrix(edge_weight).abs(), normalization, epsilon), wanted)
+        matrix = _matrix(structure.matrix(weight).abs(), normalization, epsilon)
+        return narrow(matrix_to_edges(matrix, wanted), edge_weight.dtype)
     merged = merge_repeats(structure)
-    values = normalize(merged.structure, merged.sum(edge_weight).abs(), normalization, epsilon)
-    if pairs is None:
-        return merged.spread(ExponentialAtPairs.apply(values, merged.structure, merged.structure.edge_index))
-    return ExponentialAtPairs.apply(values, merged.structure, pairs)
+    values = normalize(merged.structure, merged.sum(weight).abs(), normalization, epsilon)
+    at_pairs = ExponentialAtPairs.apply(
+        values, merged.structure, merged.structure.edge_index if pairs is None else pairs
+    )
+    return narrow(merged.spread(at_pairs) if pairs is None else at_pairs, edge_weight.dtype)
 
 
 def _exact_method(structure: GraphStructure, columns: int) -> str:
@@ -209,10 +215,12 @@ def spatial_communicability(
             structure, so a loop should pass it.
 
     Returns:
-        A scalar in units of weight times length; with ``return_standard_error``, also a scalar in the same unit. Differentiable in
-        ``edge_weight`` and ``edge_length``, once. A graph without edges costs 0.
+        A scalar in units of weight times length, in the dtype of ``edge_weight``; with ``return_standard_error``, also a scalar in
+        the same unit. Differentiable in ``edge_weight`` and ``edge_length``; any number of times with ``"exact-dense"``, once with
+        the other methods, which refuse a second derivative. A graph without edges costs 0.
 
     Raises:
+        OverflowError: As :func:`communicability_matrix`.
         ValueError: If the shapes do not describe one graph, a length is negative or not finite, a weight is NaN or infinite,
             an option is unknown or out of range, or the stochastic method lacks its ``rng`` or is asked for an exponent other
             than 1.
@@ -224,9 +232,9 @@ def spatial_communicability(
         Meyer, Musco, Musco & Woodruff (2021). Hutch++: optimal stochastic trace estimation.
         https://doi.org/10.1137/1.9781611976496.16
     """
-    structure = prepare(edge_index, edge_weight, num_nodes, normalization, epsilon, structure)
+    structure, weight = prepare(edge_index, edge_weight, num_nodes, normalization, epsilon, structure)
     check_lengths(edge_length, edge_index)
-    check_precision(edge_weight)
+    length = widen(edge_length, weight.dtype)
     check_choice(method, "method", METHODS)
     exponent = check_number(exponent, "exponent", above=0)
     if probes is not None and tolerance is not None:
@@ -236,20 +244,20 @@ def spatial_communicability(
         check_number(tolerance, "tolerance", above=0)
     chosen = _choose(structure, method, exponent, rng)
     if edge_index.size(1) == 0:
-        value, error = edge_weight.sum() + edge_length.sum(), edge_weight.new_zeros(())
+        value, error = weight.sum() + length.sum(), weight.new_zeros(())
     elif chosen == "exact-dense":
         merged = merge_repeats(structure)
-        absolute = merged.structure.matrix(merged.sum(edge_weight)).abs()
+        absolute = merged.structure.matrix(merged.sum(weight)).abs()
         matrix = _matrix(absolute, normalization, epsilon)
         if exponent != 1:
             matrix = positive_power(matrix, exponent)
-        value = (absolute * merged.structure.matrix(merged.pick(edge_length)) * matrix).sum()
+        value = (absolute * merged.structure.matrix(merged.pick(length)) * matrix).sum()
         error = value.new_zeros(())
     else:
         merged = merge_repeats(structure)
-        absolute = merged.sum(edge_weight).abs()
+        absolute = merged.sum(weight).abs()
         values = normalize(merged.structure, absolute, normalization, epsilon)
-        cost = absolute * merged.pick(edge_length)
+        cost = absolute * merged.pick(length)
         if chosen == "stochastic":
             value, error = _stochastic(
                 merged, absolute, values, cost, normalization, num_probes, tolerance, rng, may_be_exact=method == "auto"
@@ -257,7 +265,8 @@ def spatial_communicability(
         else:
             value = BlockedCost.apply(values, cost, merged.structure, exponent)
             error = value.new_zeros(())
-    return (value, error.detach()) if return_standard_error else value
+    value = narrow(value, edge_weight.dtype)
+    return (value, narrow(error.detach(), edge_weight.dtype)) if return_standard_error else value
 
 
 def _choose(structure: GraphStructure, method: str, exponent: float, rng: RandomSource | None) -> str:

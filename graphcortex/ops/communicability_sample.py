@@ -46,6 +46,7 @@ def sample_communicability(
         Communicabilities, shape ``(n,)``, without unit, in no order. Differentiable in ``edge_weight``, once.
 
     Raises:
+        OverflowError: As :func:`graphcortex.ops.communicability_matrix`.
         ValueError: If the arguments do not describe one graph, a weight is NaN or infinite, or an option is out of range.
 
     Example:

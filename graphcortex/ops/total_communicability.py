@@ -6,9 +6,9 @@ import torch
 
 from graphcortex._typing import EdgeIndex, EdgeValues, NodeValues
 from graphcortex.kernels import GraphStructure
-from graphcortex.ops._edges import merge_repeats, normalize, prepare
+from graphcortex.ops._edges import merge_repeats, narrow, normalize, prepare
 from graphcortex.ops._once import once
-from graphcortex.ops._walks import check_precision, walk_sum
+from graphcortex.ops._walks import walk_sum
 
 
 def total_communicability(
@@ -34,6 +34,7 @@ def total_communicability(
         The total of each neuron, shape ``(N,)``, without unit; 1 for one without outputs. Differentiable in ``edge_weight``, once.
 
     Raises:
+        OverflowError: As :func:`graphcortex.ops.communicability_matrix`.
         ValueError: If the shapes do not describe one graph, a weight is NaN or infinite, or the normalization is unknown.
 
     References:
@@ -44,11 +45,10 @@ def total_communicability(
         >>> total_communicability(torch.tensor([[0, 1], [1, 2]]), torch.ones(2), 3)  # a chain: 1 + 1 + 1/2, 1 + 1, 1
         tensor([2.5000, 2.0000, 1.0000])
     """
-    structure = prepare(edge_index, edge_weight, num_nodes, normalization, epsilon, structure)
-    check_precision(edge_weight)
+    structure, weight = prepare(edge_index, edge_weight, num_nodes, normalization, epsilon, structure)
     merged = merge_repeats(structure)
-    values = normalize(merged.structure, merged.sum(edge_weight).abs(), normalization, epsilon)
-    return _RowSums.apply(values, merged.structure)
+    values = normalize(merged.structure, merged.sum(weight).abs(), normalization, epsilon)
+    return narrow(_RowSums.apply(values, merged.structure), edge_weight.dtype)
 
 
 class _RowSums(torch.autograd.Function):
@@ -64,7 +64,7 @@ class _RowSums(torch.autograd.Function):
         ones = values.new_ones(ctx.structure.num_nodes, 1)
         with torch.no_grad():
             gradient = walk_sum(ctx.structure, values, ones, lambda _: grad_output[:, None].contiguous())[1]
-        return *once(gradient), None
+        return *once(gradient, of=(values, grad_output)), None
 
 
 @torch.no_grad()
@@ -110,10 +110,9 @@ def edge_traffic(
         >>> edge_traffic(torch.tensor([[0, 1], [1, 2]]), torch.ones(2), 3)  # the walk of length 1, and the one of length 2
         tensor([1.5000, 1.5000])
     """
-    structure = prepare(edge_index, edge_weight, num_nodes, normalization, epsilon, structure)
-    check_precision(edge_weight)
+    structure, weight = prepare(edge_index, edge_weight, num_nodes, normalization, epsilon, structure)
     merged = merge_repeats(structure)
-    values = normalize(merged.structure, merged.sum(edge_weight).abs(), normalization, epsilon)
+    values = normalize(merged.structure, merged.sum(weight).abs(), normalization, epsilon)
     ones = values.new_ones(num_nodes, 1)
     gradient = walk_sum(merged.structure, values, ones, lambda _: ones)[1]
-    return merged.spread(values * gradient)
+    return narrow(merged.spread(values * gradient), edge_weight.dtype)

@@ -87,6 +87,7 @@ class RunResult:
 
 
 @functools.lru_cache(maxsize=24)
+@torch.inference_mode(False)  # who asks first may be in it, and who trains on them later is not
 def _drawn(task: Task, num_trials: int, seed: int, device: str) -> Trials:
     return task.sample(num_trials, rng=seed, device=device)
 

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from hypothesis import given
@@ -5,13 +7,13 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from graphcortex import kernels
-from graphcortex.kernels import BACKENDS, GraphStructure, complete_edge_index, installed_backends
+from graphcortex.kernels import BACKENDS, GraphStructure, complete_edge_index, edges_to_matrix, installed_backends
 from graphcortex.kernels.nonlinearity import NONLINEARITIES
 from graphcortex.testing.strategies import Edges, edges
 from tests.kernels.naive import naive_gradients, naive_scan
+from tests.second_derivatives import NO_ROADS, ROADS
 
 FUSED = ("dense", "csr")
-PLAIN = ("reference", "scatter")
 
 
 @pytest.fixture(params=BACKENDS)
@@ -119,22 +121,100 @@ def test_gradcheck(nonlinearity, alpha, backend):
     )
 
 
-OUTER = {"linear": torch.sum, "quadratic": lambda output: output.square().sum()}
+OUTER = {
+    "linear": torch.sum,
+    "quadratic": lambda output: output.square().sum(),
+    "cubic": lambda output: (output**3).sum(),
+}
 
 
+def run_stacked(drive, edge_weight, graph, h0, **options):
+    """Run two networks side by side, the second with weights of half the size."""
+    W = edges_to_matrix(graph.edge_index, edge_weight, graph.num_nodes)
+    drive, h0 = drive.transpose(1, 2), h0.t()
+    states, _ = kernels.recurrent_scan(
+        torch.stack([drive, drive], 1),
+        torch.stack([W, W / 2]),
+        None,
+        torch.stack([h0, h0]),
+        backend="stacked",
+        **options,
+    )
+    return states
+
+
+def run_apart(drive, edge_weight, graph, h0, **options):
+    structure = GraphStructure.build(graph.edge_index, graph.num_nodes)
+    drive, h0 = drive.transpose(1, 2), h0.t()
+    states = [
+        kernels.recurrent_scan(drive, weight, structure, h0, backend="reference", **options)[0]
+        for weight in (edge_weight, edge_weight / 2)
+    ]
+    return torch.stack(states, 1)
+
+
+@pytest.mark.parametrize("road", ROADS.values(), ids=ROADS.keys())
 @pytest.mark.parametrize("outer", OUTER.values(), ids=OUTER.keys())
-@pytest.mark.parametrize("name", FUSED)
+@pytest.mark.parametrize("name", [*FUSED, "stacked"])
 @pytest.mark.parametrize("wanted", [0, 1, 2], ids=["drive", "weight", "h0"])
-def test_a_second_derivative_is_refused_and_not_wrong(name, outer, wanted):
+def test_a_second_derivative_is_that_of_the_reference_by_every_road(name, wanted, outer, road):
     graph = graph_of("sparse")
     structure = GraphStructure.build(graph.edge_index, graph.num_nodes)
-    tensors = [*inputs_of(4)[:1], graph.edge_weight.clone(), inputs_of(4)[1]]
-    tensors[wanted].requires_grad_()
-    drive, weight, h0 = tensors
-    output = recurrent_scan(drive, weight, structure, h0, nonlinearity="tanh", backend=name)
-    (first,) = torch.autograd.grad(outer(output), tensors[wanted], create_graph=True)
-    with pytest.raises(RuntimeError, match=r"must be differentiated only once.*use_backend\('reference'\)"):
-        first.sum().backward()
+    tensors = [inputs_of(4, num_steps=3)[0], graph.edge_weight, inputs_of(4)[1]]
+
+    def function(backend, x):
+        drive, weight, h0 = (x if position == wanted else tensor for position, tensor in enumerate(tensors))
+        options = {"nonlinearity": "tanh", "alpha": 0.3}
+        if backend == "stacked":
+            return outer(run_stacked(drive, weight, graph, h0, **options))
+        if name == "stacked":
+            return outer(run_apart(drive, weight, graph, h0, **options))
+        return outer(recurrent_scan(drive, weight, structure, h0, backend=backend, **options))
+
+    results = [road(lambda x, b=backend: function(b, x), tensors[wanted]) for backend in (name, "reference")]
+    assert_close(*results, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("return_sequence", [True, False], ids=["all states", "last state"])
+@pytest.mark.parametrize("alpha", [1.0, 0.3])
+@pytest.mark.parametrize("nonlinearity", ["tanh", "softplus", "identity"])
+def test_gradgradcheck(nonlinearity, alpha, return_sequence, backend):
+    graph = graph_of("sparse")
+    structure = GraphStructure.build(graph.edge_index, graph.num_nodes)
+    drive, h0 = inputs_of(graph.num_nodes, num_steps=3)
+    options = {"nonlinearity": nonlinearity, "alpha": alpha, "backend": backend, "return_sequence": return_sequence}
+    assert torch.autograd.gradgradcheck(
+        lambda d, w, h: recurrent_scan(d, w, structure, h, **options),
+        leaves(drive, graph.edge_weight, h0),
+        fast_mode=True,
+    )
+
+
+@pytest.mark.parametrize("nonlinearity", NONLINEARITIES)
+@pytest.mark.parametrize("name", FUSED)
+def test_a_third_derivative_is_that_of_the_reference(name, nonlinearity):
+    graph = graph_of("sparse")
+    structure = GraphStructure.build(graph.edge_index, graph.num_nodes)
+    drive, h0 = inputs_of(4, num_steps=3)
+    results = []
+    for backend in (name, "reference"):
+        (w,) = leaves(graph.edge_weight)
+        value = recurrent_scan(drive, w, structure, h0, nonlinearity=nonlinearity, backend=backend).square().sum()
+        for _ in range(3):
+            (gradient,) = torch.autograd.grad(value, w, create_graph=True)
+            value = gradient.square().sum()
+        results.append(gradient.detach())
+    assert_close(*results, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("road", NO_ROADS.values(), ids=NO_ROADS.keys())
+@pytest.mark.parametrize("name", FUSED)
+def test_transforms_of_functions_are_refused(name, road):
+    graph = graph_of("sparse")
+    structure = GraphStructure.build(graph.edge_index, graph.num_nodes)
+    drive, h0 = inputs_of(4, num_steps=3)
+    with pytest.raises(RuntimeError, match="functorch transforms"):
+        road(lambda w: recurrent_scan(drive, w, structure, h0, backend=name).square().sum(), graph.edge_weight)
 
 
 @pytest.mark.parametrize("name", FUSED)
@@ -145,21 +225,7 @@ def test_keeping_the_graph_does_not_change_the_gradient(name):
     output = recurrent_scan(d, w, structure, h, nonlinearity="tanh", backend=name)
     once = torch.autograd.grad(output.sum(), (d, w, h), retain_graph=True)
     kept = torch.autograd.grad(output.sum(), (d, w, h), create_graph=True)
-    assert_close([g.detach() for g in kept], list(once), rtol=0, atol=0)
-
-
-@pytest.mark.parametrize("name", PLAIN)
-def test_the_plain_backends_have_second_derivatives(name):
-    if name not in installed_backends():
-        pytest.skip(f"{name} is not installed here")
-    graph = graph_of("sparse")
-    structure = GraphStructure.build(graph.edge_index, graph.num_nodes)
-    drive, h0 = inputs_of(4, num_steps=3)
-    assert torch.autograd.gradgradcheck(
-        lambda w: recurrent_scan(drive, w, structure, h0, nonlinearity="tanh", backend=name),
-        leaves(graph.edge_weight),
-        fast_mode=True,
-    )
+    assert_close([g.detach() for g in kept], list(once), rtol=1e-14, atol=1e-14)
 
 
 @pytest.mark.parametrize("alpha", [1.0, 0.3])
@@ -230,6 +296,47 @@ def test_the_bound_for_vanished_gradients_changes_nothing(name, alpha, dtype):
     dropped = (drive_grad == 0) & (drive_plain != 0)
     assert float(drive_plain[dropped].abs().max() if dropped.any() else 0) <= 2 * finite.tiny / finite.eps
     assert not ((drive_grad != 0) & (drive_grad.abs() <= finite.tiny)).any()
+
+
+EVERY_DTYPE = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+def gradients_in(dtype, name, scale):
+    """Return the gradients of a network that runs in ``dtype``, of its states times ``scale``."""
+    graph = graph_of("complete")
+    drive, h0 = inputs_of(4)
+    d, w, h = leaves(drive.to(dtype), (0.5 * graph.edge_weight).to(dtype), h0.to(dtype))
+    if name == "stacked":
+        states = run_stacked(d, w, graph, h, nonlinearity="tanh", alpha=0.5)[:, 0].transpose(1, 2)
+    else:
+        structure = GraphStructure.build(graph.edge_index, 4)
+        states = recurrent_scan(d, w, structure, h, nonlinearity="tanh", alpha=0.5, backend=name)
+    states.backward(torch.full_like(states, scale))
+    return d.grad, w.grad, h.grad
+
+
+@pytest.mark.parametrize("name", [*FUSED, "stacked", "reference"])
+@pytest.mark.parametrize("dtype", EVERY_DTYPE, ids=str)
+@pytest.mark.parametrize("scale", [1.0, 1e-2])
+def test_gradients_in_every_precision_are_those_of_float64(name, dtype, scale):
+    exact = gradients_in(torch.float64, "reference", scale)
+    for gradient, wanted in zip(gradients_in(dtype, name, scale), exact, strict=True):
+        assert gradient.dtype is dtype
+        error = (gradient.double() - wanted).abs().max() / wanted.abs().max()
+        assert error <= 10 * torch.finfo(dtype).eps
+
+
+@pytest.mark.parametrize("name", [*FUSED, "stacked"])
+@pytest.mark.parametrize("dtype", EVERY_DTYPE, ids=str)
+def test_gradients_are_linear_down_to_what_a_precision_holds(name, dtype):
+    """A loss that is scaled down, far below the bound for gradients that vanish over the steps, has its gradients scaled."""
+    finite = torch.finfo(dtype)
+    # A power of two changes no digit. The gradients keep a hundred digits' worth of range above the smallest normal number.
+    scale = 2.0 ** math.ceil(math.log2(finite.tiny / min(finite.eps, 2.0**-6)))
+    for small, one in zip(gradients_in(dtype, name, scale), gradients_in(dtype, name, 1.0), strict=True):
+        assert_close(
+            small.double() / scale, one.double(), rtol=100 * finite.eps, atol=float(one.abs().max()) * 10 * finite.eps
+        )
 
 
 @pytest.mark.parametrize("name", FUSED)

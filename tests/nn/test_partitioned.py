@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
+from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 
 from graphcortex.kernels import complete_edge_index
 from graphcortex.nn import GraphRNN, PartitionedClassifier, PartitionedRNN, TaskClassifier
 from tests.nn._ranks import learn, trials, whole_model
+from tests.second_derivatives import ROADS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -98,6 +100,23 @@ def test_the_loss_and_its_gradient_are_those_of_the_whole(one_rank):
     part = PartitionedClassifier(model)
     assert learn(part, x, answers) == pytest.approx(learn(model, x, answers), rel=1e-9)
     assert_close(part.rnn.edge_weight, model.rnn.edge_weight)
+
+
+@pytest.mark.parametrize("road", ROADS.values(), ids=ROADS.keys())
+@pytest.mark.parametrize("wanted", ["rnn.edge_weight", "rnn.input_weight", "rnn.bias", "weight", "x"])
+def test_a_second_derivative_is_refused_and_not_wrong(one_rank, wanted, road):
+    part = PartitionedClassifier(whole_model())
+    x, answers = trials()
+
+    def loss(tensor):
+        options = {} if wanted == "x" else {wanted: tensor}
+        inputs = tensor if wanted == "x" else x
+        return cross_entropy(torch.func.functional_call(part, options, (inputs,)), answers)
+
+    with pytest.raises(
+        RuntimeError, match=r"spread over processes must be differentiated only once, got .*in one process"
+    ):
+        road(loss, x if wanted == "x" else dict(part.named_parameters())[wanted])
 
 
 def make(**options):

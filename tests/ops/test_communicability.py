@@ -336,16 +336,6 @@ def test_blocked_makes_no_square_array(monkeypatch):
     assert max(widths) * 20_000 <= _blocked.BLOCK_VALUES
 
 
-def test_a_second_derivative_is_refused():
-    graph = graph_of([(0, 1), (1, 0), (1, 2)], 3, [1.0, 2.0, 3.0])
-    weight = graph.edge_weight.requires_grad_()
-    for method in METHODS:
-        total = communicability(graph.edge_index, weight, 3, method=method).sum()
-        (gradient,) = torch.autograd.grad(total, weight, create_graph=True)
-        with pytest.raises(RuntimeError, match="differentiated only once"):
-            gradient.sum().backward()
-
-
 PAIR = torch.tensor([[0, 1], [1, 0]])
 BAD_ARGUMENTS = {
     "one weight is missing": (PAIR, torch.ones(1), 2),

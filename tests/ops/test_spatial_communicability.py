@@ -369,16 +369,6 @@ def test_without_edges_it_costs_nothing_and_can_be_differentiated(method):
 
 
 @each_method
-def test_a_second_derivative_is_refused_and_not_wrong(method):
-    graph = random_graph()
-    weight = graph.edge_weight.clone().requires_grad_()
-    value = cost_of(graph._replace(edge_weight=weight), lengths_of(graph), method)
-    (gradient,) = torch.autograd.grad(value, weight, create_graph=True)
-    with pytest.raises(RuntimeError, match="differentiated only once"):
-        gradient.sum().backward()
-
-
-@each_method
 def test_without_a_gradient_none_is_made(method, monkeypatch):
     """Nothing walks backward where nobody asks."""
     from graphcortex.ops import _walks

@@ -92,15 +92,6 @@ def test_gradcheck_of_the_total(normalization):
     )
 
 
-def test_a_second_derivative_is_refused():
-    graph = chain(4)
-    weight = graph.edge_weight.requires_grad_()
-    total = total_communicability(graph.edge_index, weight, 4).sum()
-    (gradient,) = torch.autograd.grad(total, weight, create_graph=True)
-    with pytest.raises(RuntimeError, match="differentiated only once"):
-        gradient.sum().backward()
-
-
 @pytest.mark.parametrize("function", [total_communicability, edge_traffic])
 def test_rejects(function):
     graph = chain(3)

@@ -346,3 +346,12 @@ def test_each_choice_of_the_protocol_about_training_counts(change):
     base = replace(SHORT, epochs=6, learning_rate=0.05)
     one, other = (run_one(GRAPH, key, protocol) for protocol in (base, replace(base, **change)))
     assert not torch.equal(one.weights["rnn.edge_weight"], other.weights["rnn.edge_weight"])
+
+
+def test_trials_that_are_first_drawn_in_inference_mode_can_be_trained_on():
+    module._drawn.cache_clear()
+    with torch.inference_mode():
+        trials = drawn(KEY, SHORT)
+    module._drawn.cache_clear()
+    assert not trials.inputs.is_inference()
+    assert not trials.targets.is_inference()
