@@ -150,3 +150,117 @@ def test_a_large_ring_is_refused_rather_than_made_dense(monkeypatch):
     nodes = torch.arange(200)
     with pytest.raises(SpectrumNotFoundError, match="200"):
         spectral_radius(torch.stack([nodes, nodes.roll(-1)]), torch.full((200,), 0.5), 200)
+
+
+# --- weights that cancel
+
+
+def dense(matrix):
+    n = len(matrix)
+    nodes = torch.arange(n)
+    return torch.stack([nodes.repeat_interleave(n), nodes.repeat(n)]), matrix.reshape(-1), n
+
+
+def randn(*shape, seed, dtype):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+def balanced(seed, dtype):
+    """Rank one, W = u v^T with v.u = 0: W^2 = 0."""
+    u, v = randn(20, 1, seed=seed, dtype=dtype), randn(20, 1, seed=seed + 1000, dtype=dtype)
+    return u @ (v - u * (u * v).sum() / (u * u).sum()).T
+
+
+def excitation_and_inhibition(seed, dtype):
+    """Every neuron receives as much excitation as inhibition; the rounding of equal weights is one, and adds up."""
+    excitatory = 3 + seed % 14
+    sent = torch.cat(
+        [torch.full((excitatory,), 1 / excitatory), torch.full((20 - excitatory,), -1 / (20 - excitatory))]
+    )
+    return sent.to(dtype)[:, None].expand(20, 20) * 0.7
+
+
+def rotated_chain(seed, dtype):
+    """Strictly triangular in another basis: W^5 = 0, and no entry is 0."""
+    basis = torch.linalg.qr(randn(5, 5, seed=seed, dtype=dtype))[0]
+    return basis @ torch.triu(randn(5, 5, seed=seed + 1000, dtype=dtype), 1) @ basis.T
+
+
+def cancelling_cycles(seed, dtype):
+    """Two cycles through every pair of neurons, of opposite sign, of whole numbers: W^2 = 0."""
+    block = torch.tensor([[1.0, -1.0], [1.0, -1.0]], dtype=dtype) * (1 + seed)
+    return torch.block_diag(block, 3 * block, block)
+
+
+NILPOTENT = (balanced, excitation_and_inhibition, rotated_chain, cancelling_cycles)
+
+
+@pytest.mark.parametrize("weights_dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("make", NILPOTENT)
+def test_a_radius_that_is_rounding_is_not_rescaled(make, weights_dtype):
+    for seed in range(8):
+        edge_index, weight, num_nodes = dense(make(seed, weights_dtype))
+        for scale in (1.0, 1e-15, 1e15):
+            with pytest.raises(
+                ValueError, match=r"edge_weight must .*got spectral radius 0|edge_weight must .*, got .*rounding"
+            ):
+                rescale_to_radius(edge_index, weight * scale, num_nodes, 0.95)
+
+
+def test_repeated_edges_that_cancel_but_for_rounding_are_no_cycle():
+    """0.1 + 0.2 - 0.3 is 5.6e-17 in double precision."""
+    loops = torch.zeros(2, 3).long()
+    weight = torch.tensor([0.1, 0.2, -0.3], dtype=torch.float64)
+    assert 0 < spectral_radius(loops, weight, 1) < 1e-16
+    with pytest.raises(ValueError, match=r"edge_weight must .*, got .*rounding"):
+        rescale_to_radius(loops, weight, 1, 0.95)
+
+
+@given(size=st.integers(1, 12), seed=st.integers(0, 1000))
+def test_renamed_chains_have_radius_zero_exactly(size, seed):
+    names = torch.randperm(size, generator=torch.Generator().manual_seed(seed))
+    matrix = torch.triu(randn(size, size, seed=seed, dtype=torch.float64), 1)[names][:, names]
+    assert spectral_radius(*dense(matrix)) == 0
+    with pytest.raises(ValueError, match=r"edge_weight must .*cycle.*got spectral radius 0"):
+        rescale_to_radius(*dense(matrix), 0.95)
+
+
+def small_and_true(seed, dtype):
+    """A balanced matrix of norm near 20 and a random one: a radius of some thousandths of the norm."""
+    return balanced(seed, dtype) + 1e-3 * randn(20, 20, seed=seed + 2000, dtype=dtype)
+
+
+TRUE = {
+    "random signs": lambda seed, dtype: randn(2 + seed % 30, 2 + seed % 30, seed=seed, dtype=dtype),
+    "balanced but for a part": small_and_true,
+    "a strong chain with weak feedback": lambda seed, dtype: (
+        torch.diag(1e3 * torch.ones(4, dtype=dtype), 1) + 1e-9 * torch.diag(torch.ones(1, dtype=dtype), -4)
+    ),
+    "a weak loop after a strong edge": lambda seed, dtype: torch.tensor(
+        [[0, 1.0, 0], [0, 1e-14, 0], [0, 0, 0]], dtype=dtype
+    ),
+}
+
+
+@pytest.mark.parametrize("weights_dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("make", TRUE.values(), ids=TRUE.keys())
+def test_a_small_radius_that_is_true_is_rescaled(make, weights_dtype):
+    for seed in range(30):
+        edge_index, weight, num_nodes = dense(make(seed, weights_dtype))
+        rescaled = rescale_to_radius(edge_index, weight, num_nodes, 0.95)
+        assert spectral_radius(edge_index, rescaled, num_nodes) == pytest.approx(0.95, rel=1e-2)
+
+
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
+def test_random_signs_in_half_precision_are_rescaled(half):
+    for seed in range(20):
+        edge_index, weight, num_nodes = dense(randn(30, 30, seed=seed, dtype=torch.float32).to(half))
+        assert rescale_to_radius(edge_index, weight, num_nodes, 0.95).isfinite().all()
+
+
+def test_the_iterations_tell_rounding_too(monkeypatch):
+    monkeypatch.setattr(spectrum, "_DENSE_UP_TO", 50)
+    with pytest.raises(ValueError, match=r"edge_weight must .*, got"):
+        rescale_to_radius(*dense(balanced(0, torch.float64).repeat(4, 4)), 0.95)
+    graph = large_graph("signed")
+    assert spectral_radius(graph.edge_index, rescale_to_radius(*graph, 0.95), LARGE) == pytest.approx(0.95)
