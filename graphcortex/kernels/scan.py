@@ -56,10 +56,10 @@ def recurrent_scan(
             caller, and not the operation that made it in its backward pass.
 
     Returns:
-        The states, shape ``(T, N, B)``, or None; and the last state, shape ``(N, B)``, which is ``h0`` where T = 0.
+        The states, shape ``(T, N, B)``, or None; and the last state, shape ``(N, B)``, which is a copy of ``h0`` where T = 0.
     """
     if drive.size(0) == 0:
-        return (drive.new_empty(drive.shape) if return_sequence else None), h0
+        return (drive.new_empty(drive.shape) if return_sequence else None), h0.clone()
     if backend in _FUSED:
         keep = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (drive, edge_weight, h0))
         options = (structure, nonlinearity, alpha, backend, return_sequence, exchange, keep, reuse_drive)

@@ -8,10 +8,11 @@ from torch import nn
 from graphcortex._checks import check_count, check_number
 from graphcortex._random import as_generator
 from graphcortex._typing import RandomSource
+from graphcortex.nn._portable import Portable
 from graphcortex.nn.graph_rnn import GraphRNN
 
 
-class TaskClassifier(nn.Module):
+class TaskClassifier(Portable):
     """Noise on the inputs, a :class:`GraphRNN`, and a linear readout of its last state.
 
     A network of several graphs (:meth:`GraphRNN.from_graph` of a ``Batch``) gets a readout for each: an ensemble that trains in one

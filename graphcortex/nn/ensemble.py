@@ -78,7 +78,8 @@ class Ensemble:
             for member, x, rng in zip(self.members, inputs, rngs, strict=True):
                 x, rng = member._add_noise(x, rng)
                 x = member.rnn._fit(x.to(member.rnn.input_weight.dtype) if half else x, "inputs", False)
-                drives.append(member.rnn._drive(x, member.rnn._generator(rng, x)))
+                rnn = member.rnn
+                drives.append(rnn._drive(x, rnn.input_weight, rnn.bias, rnn._generator(rng, x)))
             states = self._scan(drives)
         return [
             member.readout(member.rnn._of_output_nodes(state).t())

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
-from torch.utils.checkpoint import checkpoint
 from torch_geometric.data import Data
 from torch_geometric.nn import MessagePassing
 
@@ -25,10 +24,12 @@ from graphcortex._random import as_generator
 from graphcortex._typing import EdgeIndex, EdgeValues, RandomSource
 from graphcortex.kernels import BACKENDS, GraphStructure, choose_backend, recurrent_scan
 from graphcortex.kernels.locality import ORDER_FROM, morton_order
-from graphcortex.kernels.nonlinearity import get_nonlinearity
+from graphcortex.kernels.nonlinearity import NONLINEARITIES, get_nonlinearity
+from graphcortex.nn._portable import Portable
+from graphcortex.nn._segments import Segment, run_in_segments
 
 
-class GraphRNN(MessagePassing):
+class GraphRNN(Portable, MessagePassing):
     r"""A leaky recurrent network whose recurrent weights live on the edges of a graph.
 
     .. math::
@@ -70,6 +71,8 @@ class GraphRNN(MessagePassing):
         (torch.Size([5, 4, 2]), torch.Size([1, 4, 2]))
     """
 
+    fixed_buffers = ("edge_index", "input_nodes", "output_nodes", "graph_ptr")
+
     def __init__(
         self,
         input_size: int,
@@ -89,12 +92,11 @@ class GraphRNN(MessagePassing):
     ):
         super().__init__(aggr="add", node_dim=0)
         self.input_size = check_count(input_size, "input_size")
-        # A copy: loading a state writes into the buffer, and the caller's tensor is not ours to change.
+        # A copy: what the caller writes into its own tensor later must not change the network.
         edge_index = edge_index.clone() if isinstance(edge_index, torch.Tensor) else edge_index
         self._structure = GraphStructure.build(edge_index, num_nodes)
         self.num_nodes = int(num_nodes)
-        self.activation = get_nonlinearity(nonlinearity)
-        self.nonlinearity = nonlinearity
+        self.nonlinearity = check_choice(nonlinearity, "nonlinearity", NONLINEARITIES)
         self.batch_first = bool(batch_first)
         self.alpha = check_number(alpha, "alpha", above=0, maximum=1)
         self.noise = check_number(noise, "noise", minimum=0)
@@ -118,16 +120,16 @@ class GraphRNN(MessagePassing):
         self.reset_parameters(rng=0)
 
     @classmethod
-    def from_graph(cls, graph: Data, input_size: int, **options) -> GraphRNN:
+    def from_graph(cls, input_size: int, graph: Data, **options) -> GraphRNN:
         """Make a network of a PyG graph, or one network of all graphs in a PyG ``Batch``.
 
         The graphs of a batch stay apart, as a disjoint union does: an ensemble of seeds or variants runs in one scan. Every member
         sees the same inputs through input weights of its own; :meth:`split` parts the states again.
 
         Args:
+            input_size: Number of input channels I.
             graph: ``Data`` or ``Batch`` with ``edge_index`` and, where the weights shall start there, ``edge_weight``; a
                 :meth:`graphcortex.data.Connectome.wiring` is one.
-            input_size: Number of input channels I.
             **options: As the arguments of the class.
 
         Raises:
@@ -136,7 +138,7 @@ class GraphRNN(MessagePassing):
         Example:
             >>> from torch_geometric.data import Batch, Data
             >>> pair = Data(edge_index=torch.tensor([[0, 1], [1, 0]]), num_nodes=2)
-            >>> rnn = GraphRNN.from_graph(Batch.from_data_list([pair, pair, pair]), input_size=1)
+            >>> rnn = GraphRNN.from_graph(1, Batch.from_data_list([pair, pair, pair]))
             >>> [tuple(states.shape) for states in rnn.split(rnn(torch.zeros(5, 4, 1))[0])]
             [(5, 4, 2), (5, 4, 2), (5, 4, 2)]
         """
@@ -181,13 +183,6 @@ class GraphRNN(MessagePassing):
         if self._structure.edge_index.device != self.edge_index.device:
             self._structure = self._structure.to(self.edge_index.device)
         return self._structure
-
-    def _load_from_state_dict(self, *args) -> None:
-        """Load the state, and sort the edges that came with it."""
-        before = self.edge_index.clone()
-        super()._load_from_state_dict(*args)
-        if not torch.equal(before, self.edge_index):
-            self._sort_edges()
 
     def reset_parameters(self, *, rng: RandomSource) -> None:
         r"""Draw the weights anew: recurrent and input weights uniform, the bias zero.
@@ -279,9 +274,9 @@ class GraphRNN(MessagePassing):
         Returns:
             The next state, shape ``(B, N)``.
         """
-        drive = self._drive(x.unsqueeze(0), self._generator(rng, x))[0]
+        drive = self._drive(x.unsqueeze(0), self.input_weight, self.bias, self._generator(rng, x))[0]
         received = self.propagate(self.edge_index, h=h.t(), edge_weight=self.edge_weight, size=None)
-        active = self.activation.forward(drive + received).t()
+        active = get_nonlinearity(self.nonlinearity).forward(drive + received).t()
         return active if self.alpha == 1.0 else (1 - self.alpha) * h + self.alpha * active
 
     def _generator(self, rng: RandomSource | None, x: torch.Tensor) -> torch.Generator | None:
@@ -293,14 +288,19 @@ class GraphRNN(MessagePassing):
         return as_generator(rng, x.device)
 
     def _drive(
-        self, x: torch.Tensor, generator: torch.Generator | None, order: torch.Tensor | None = None
+        self,
+        x: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        generator: torch.Generator | None,
+        order: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return what reaches each neuron from outside, shape ``(T, N, B)``, for inputs of shape ``(T, B, I)``.
 
         Neurons stand in ``order``, where one is given.
         """
         num_steps, num_trials, _ = x.shape
-        weight, bias, places = self.input_weight, self.bias, self.input_nodes
+        places = self.input_nodes
         if order is not None:
             bias = None if bias is None else bias.index_select(0, order)
             if places is None:
@@ -327,48 +327,35 @@ class GraphRNN(MessagePassing):
                 step.add_(noise if order is None else noise[order], alpha=self.noise)
         return drive
 
-    def _run(
-        self, x: torch.Tensor, h: torch.Tensor, generator: torch.Generator | None, return_sequence: bool
-    ) -> tuple[torch.Tensor | None, torch.Tensor]:
-        """Run some steps; ``x`` is ``(T, B, I)``, ``h`` and the states are neurons first."""
-        order = self._order
-        states, last = recurrent_scan(
-            self._drive(x, generator, order),
-            self.edge_weight,
-            self.structure,
-            h if order is None else h.index_select(0, order),
-            nonlinearity=self.nonlinearity,
-            alpha=self.alpha,
-            backend=choose_backend(self.backend, self.structure, x.size(1)),
-            return_sequence=return_sequence,
-            reuse_drive=True,  # nothing that _drive ends with needs its result in a backward pass
-        )
-        if order is not None:
-            states = None if states is None else states.index_select(1, self._rank)
-            last = last.index_select(0, self._rank)
-        return states, last
+    def _runner(self, num_trials: int, return_sequence: bool) -> tuple[Segment, list[torch.Tensor]]:
+        """Return what runs some steps of the network as it is now, and the weights that it reads.
 
-    def _run_in_segments(
-        self, x: torch.Tensor, h: torch.Tensor, generator: torch.Generator | None, return_sequence: bool
-    ) -> tuple[torch.Tensor | None, torch.Tensor]:
-        """Run the steps in segments whose states are computed again in the backward pass; return the output and the last state."""
+        It takes inputs of shape ``(T, B, I)``, a state, neurons first, and the generator of the noise. It returns the output, or
+        None without ``return_sequence``, and the last state.
+        """
+        # Read once: a constraint computes its tensor at each access, and may have changed when a segment runs again.
+        edge_weight, input_weight, bias = self.edge_weight, self.input_weight, self.bias
+        order, rank, structure = self._order, self._rank, self.structure
+        backend = choose_backend(self.backend, structure, num_trials)
 
-        def run(segment: torch.Tensor, h: torch.Tensor, state: torch.Tensor | None):
-            again = None
-            if state is not None:
-                again = torch.Generator(x.device)
-                again.set_state(state)
-            states, last = self._run(segment, h, again, return_sequence)
-            if again is not None:
-                generator.set_state(again.get_state())
-            return (self._of_output_nodes(states) if return_sequence else None), last
+        def run(x: torch.Tensor, h: torch.Tensor, generator: torch.Generator | None):
+            states, last = recurrent_scan(
+                self._drive(x, input_weight, bias, generator, order),
+                edge_weight,
+                structure,
+                h if order is None else h.index_select(0, order),
+                nonlinearity=self.nonlinearity,
+                alpha=self.alpha,
+                backend=backend,
+                return_sequence=return_sequence,
+                reuse_drive=True,  # nothing that _drive ends with needs its result in a backward pass
+            )
+            if order is not None:
+                states = None if states is None else states.index_select(1, rank)
+                last = last.index_select(0, rank)
+            return None if states is None else self._of_output_nodes(states), last
 
-        outputs = []
-        for segment in x.split(self.checkpoint_every):
-            state = None if generator is None else generator.get_state()
-            output, h = checkpoint(run, segment, h, state, use_reentrant=False, preserve_rng_state=False)
-            outputs.append(output)
-        return (torch.cat(outputs) if return_sequence else None), h
+        return run, [weight for weight in (edge_weight, input_weight, bias) if weight is not None]
 
     def _of_output_nodes(self, states: torch.Tensor) -> torch.Tensor:
         return states if self.output_nodes is None else states.index_select(-2, self.output_nodes)
@@ -429,12 +416,11 @@ class GraphRNN(MessagePassing):
                 raise ValueError(f"h0 must have shape {expected}, got {tuple(h0.shape)}.")
             h = self._fit(h[0], "h0", check).t()
         generator = self._generator(rng, x)
+        run, weights = self._runner(x.size(1), return_sequence)
         if 0 < self.checkpoint_every < x.size(0) and torch.is_grad_enabled():
-            states, last = self._run_in_segments(x, h, generator, return_sequence)
+            states, last = run_in_segments(run, x, h, generator, self.checkpoint_every, weights)
         else:
-            states, last = self._run(x, h, generator, return_sequence)
-            if return_sequence:
-                states = self._of_output_nodes(states)
+            states, last = run(x, h, generator)
         output = (states if return_sequence else self._of_output_nodes(last)).transpose(-1, -2)
         h_n = last.t().unsqueeze(0)
         if not batched:

@@ -129,6 +129,8 @@ class Training:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a state of the same run: on a CPU, bit by bit as if there had been no break."""
+        if self.turnover is not None:
+            self.model.rnn.set_edges(state["model"]["rnn.edge_index"])
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self._scaler is not None:

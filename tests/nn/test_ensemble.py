@@ -98,7 +98,7 @@ def test_edges_that_change_are_seen():
     models = members(WIRING["a support of its own each, csr"])
     ensemble = Ensemble(models)
     before = ensemble(trials(), rngs=[1, 2, 3])
-    models[1].rnn.load_state_dict({**models[1].rnn.state_dict(), "edge_index": models[1].rnn.edge_index.flip(0)})
+    models[1].rnn.set_edges(models[1].rnn.edge_index.flip(0))
     after = ensemble(trials(), rngs=[1, 2, 3])
     assert not torch.equal(after[1], before[1])
     assert_close(after[1], models[1](trials()[1], rng=2), rtol=1e-11, atol=1e-13)

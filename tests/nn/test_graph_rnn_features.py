@@ -8,12 +8,13 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn.utils import parametrize
 from torch.testing import assert_close
 from torch_geometric.data import Batch, Data
 
 from graphcortex.data import SyntheticCortex
 from graphcortex.kernels import complete_edge_index, installed_backends, use_backend
-from graphcortex.nn import GraphRNN, TaskClassifier
+from graphcortex.nn import Ensemble, GraphRNN, TaskClassifier
 from graphcortex.testing.strategies import edges
 
 FUSED = ("dense", "csr")
@@ -98,12 +99,12 @@ def graphs():
 
 
 def test_a_batch_of_graphs_runs_as_each_alone():
-    batch = GraphRNN.from_graph(Batch.from_data_list(graphs()), 3)
+    batch = GraphRNN.from_graph(3, Batch.from_data_list(graphs()))
     x = torch.randn(5, 2, 3, generator=torch.Generator().manual_seed(1))
     assert batch.num_graphs == 3
     states, weights = batch.split(batch(x)[0]), batch.split(batch.input_weight.detach())
     for graph, state, weight in zip(graphs(), states, weights, strict=True):
-        alone = GraphRNN.from_graph(graph, 3)
+        alone = GraphRNN.from_graph(3, graph)
         assert alone.num_graphs == 1
         assert_close(alone.edge_weight.detach(), graph.edge_weight)
         with torch.no_grad():
@@ -115,8 +116,8 @@ def test_a_batch_of_graphs_runs_as_each_alone():
 def test_an_ensemble_learns_what_its_members_learn_alone():
     """Two networks in one scan, and each alone: the same weights after five steps of Adam."""
     parts = [graph for graph in graphs() if graph.num_edges]
-    ensemble = TaskClassifier(GraphRNN.from_graph(Batch.from_data_list(parts), 3), 2, rng=0)
-    members = [TaskClassifier(GraphRNN.from_graph(graph, 3), 2, rng=0) for graph in parts]
+    ensemble = TaskClassifier(GraphRNN.from_graph(3, Batch.from_data_list(parts)), 2, rng=0)
+    members = [TaskClassifier(GraphRNN.from_graph(3, graph), 2, rng=0) for graph in parts]
     with torch.no_grad():
         split = ensemble.rnn.split(ensemble.rnn.input_weight)
         for member, weight, readout in zip(members, split, ensemble.readout, strict=True):
@@ -143,7 +144,7 @@ def test_an_ensemble_learns_what_its_members_learn_alone():
 
 def test_a_connectome_is_a_graph_to_start_from():
     wiring = SyntheticCortex()[0].wiring()
-    rnn = GraphRNN.from_graph(wiring, 3)
+    rnn = GraphRNN.from_graph(3, wiring)
     assert_close(rnn.edge_weight.detach(), wiring.edge_weight.float())
 
 
@@ -154,12 +155,35 @@ def test_a_readout_reads_the_output_neurons():
 
 def test_rejects_what_is_no_graph_and_states_of_other_neurons():
     with pytest.raises(ValueError, match=r"graph must .*got Data"):
-        GraphRNN.from_graph(Data(num_nodes=3), 1)
+        GraphRNN.from_graph(1, Data(num_nodes=3))
     with pytest.raises(ValueError, match=r"states must end with all 12 neurons, got shape \(2, 3\)"):
         random_rnn().split(torch.zeros(2, 3))
-    batch = GraphRNN.from_graph(Batch.from_data_list(graphs()), 3, output_nodes=[0])
+    batch = GraphRNN.from_graph(3, Batch.from_data_list(graphs()), output_nodes=[0])
     with pytest.raises(ValueError, match=r"rnn must be one graph where it has output_nodes, got 3"):
         TaskClassifier(batch, 2, rng=0)
+
+
+# --- no step
+
+
+@pytest.mark.parametrize("options", [{}, {"batch_first": True}, {"checkpoint_every": 2}, {"backend": "reference"}])
+@pytest.mark.parametrize("return_sequence", [False, True])
+def test_no_step_gives_a_copy_of_the_initial_state(return_sequence, options):
+    rnn, h0 = random_rnn(**options), randn(1, 3, 12).requires_grad_()
+    x = randn(3, 0, 2) if rnn.batch_first else randn(0, 3, 2)
+    output, h_n = rnn(x, h0, return_sequence=return_sequence)
+    assert torch.equal(h_n, h0)
+    states = (3, 0, 12) if rnn.batch_first else (0, 3, 12)
+    assert output.shape == (states if return_sequence else (3, 12))
+    (gradient,) = torch.autograd.grad(h_n.sum(), h0)
+    assert torch.equal(gradient, torch.ones(1, 3, 12, dtype=torch.float64))
+    before = h0.detach().clone()
+    with torch.no_grad():
+        h_n.zero_()
+    assert torch.equal(h0, before)
+    one = random_rnn()(randn(0, 2), before[:, 0])[1]
+    one.zero_()
+    assert bool((before[:, 0] != 0).all())
 
 
 # --- checkpoints
@@ -177,6 +201,106 @@ def test_a_checkpointed_network_has_the_same_numbers(every, alpha, return_sequen
         gradients = torch.autograd.grad((output.sin().sum() + h_n.sum()), [x, h0, *rnn.parameters()])
         results.append([output, h_n, *gradients, torch.rand((), generator=generator)])
     assert_close(results[1], results[0], rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"output_nodes": [3, 0]}, {"backend": "reference"}], ids=["", "outputs", "reference"]
+)
+@pytest.mark.parametrize("return_sequence", [False, True])
+def test_a_backward_pass_moves_no_generator_whatever_was_drawn_since(return_sequence, options):
+    """Two forward passes, other draws, then the backward passes in the other order: the gradients are those without segments."""
+    x, results = randn(7, 3, 2).requires_grad_(), []
+    for every in (0, 2):
+        rnn = random_rnn(noise=0.3, checkpoint_every=every, **options)
+        source = torch.Generator().manual_seed(5)
+        losses = [rnn(x, return_sequence=return_sequence, rng=source)[0].sin().sum() for _ in range(2)]
+        torch.randn(100, generator=source)
+        before, default = source.get_state(), torch.get_rng_state()
+        gradients = [torch.autograd.grad(loss, [x, *rnn.parameters()]) for loss in reversed(losses)]
+        assert torch.equal(source.get_state(), before)
+        assert torch.equal(torch.get_rng_state(), default)
+        results.append([*losses, gradients, torch.randn(3, generator=source)])
+    assert not torch.equal(*results[0][:2])
+    assert_close(results[1], results[0], rtol=1e-10, atol=1e-12)
+
+
+def test_the_default_generator_of_torch_may_be_the_one_that_is_given():
+    rnn = random_rnn(noise=0.3, checkpoint_every=2)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        loss = rnn(randn(7, 3, 2), rng=torch.default_generator)[0].sum()
+        before = torch.get_rng_state()
+        loss.backward()
+        assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_noise_is_not_repeated_over_the_steps_of_training():
+    """Every step of training draws noise that none before it had, with segments as without."""
+    seen = []
+    for every in (0, 2):
+        rnn = random_rnn(noise=0.3, checkpoint_every=every, output_nodes=[3, 0])
+        source = torch.Generator().manual_seed(5)
+        optimizer = torch.optim.SGD(rnn.parameters(), lr=0.0)
+        outputs = []
+        for _ in range(4):
+            optimizer.zero_grad()
+            output = rnn(randn(7, 3, 2), rng=source)[0]
+            output.square().sum().backward()
+            optimizer.step()
+            outputs.append(output.detach())
+        seen.append(outputs)
+    assert len({float(output.sum()) for output in seen[1]}) == 4
+    assert_close(seen[1], seen[0])
+
+
+def test_classifiers_and_ensembles_in_segments_draw_the_noise_that_they_draw_without():
+    options, results = {"noise": 0.3, "output_nodes": [3, 0]}, []
+    for every in (0, 2):
+        models = [
+            TaskClassifier(random_rnn(seed=s, checkpoint_every=every, **options), 2, input_noise=0.2, rng=s).double()
+            for s in (0, 1)
+        ]
+        sources = [torch.Generator().manual_seed(s) for s in (5, 6)]
+        ensemble, inputs = Ensemble(models), [randn(7, 3, 2), randn(7, 3, 2, seed=1)]
+        losses = [sum(logits.sin().sum() for logits in ensemble(inputs, rngs=sources)) for _ in range(2)]
+        before = [source.get_state() for source in sources]
+        losses[0].backward()
+        losses[1].backward()
+        assert all(torch.equal(source.get_state(), state) for source, state in zip(sources, before, strict=True))
+        results.append([*losses, [p.grad for model in models for p in model.parameters()]])
+    assert_close(results[1], results[0], rtol=1e-9, atol=1e-11)
+
+
+class Flickering(nn.Module):
+    """A parametrization that is another one at each access."""
+
+    def forward(self, weight):
+        return weight * torch.rand(weight.shape, dtype=weight.dtype)
+
+
+def test_segments_run_again_with_the_weights_the_edges_and_the_backend_of_the_first_time():
+    with torch.random.fork_rng():
+        results = []
+        for every in (0, 2):
+            torch.manual_seed(0)
+            rnn = random_rnn(checkpoint_every=every)
+            parametrize.register_parametrization(rnn, "edge_weight", Flickering())
+            with use_backend("reference"):
+                loss = rnn(randn(7, 3, 2))[0].sin().sum()
+            rnn.set_edges(rnn.edge_index.flip(0))
+            torch.rand(3)
+            results.append([loss, *torch.autograd.grad(loss, list(rnn.parameters()))])
+    assert_close(results[1], results[0])
+
+
+@pytest.mark.parametrize("changed", ["x", "weight"])
+def test_what_a_segment_reads_again_must_not_change_in_between(changed):
+    rnn, x = random_rnn(checkpoint_every=2), randn(7, 3, 2)
+    loss = rnn(x)[0].sum()
+    with torch.no_grad():
+        (x if changed == "x" else rnn.edge_weight).mul_(2)
+    with pytest.raises(RuntimeError, match=r"must stay as they are.*changed in place|modified by an inplace operation"):
+        loss.backward()
 
 
 def test_a_checkpointed_network_keeps_fewer_states():
@@ -260,7 +384,7 @@ def test_repr_says_all_that_is_not_the_default():
         "GraphRNN(3, 40 neurons, 1,600 edges (100 %), 1 input neurons, 2 output neurons, nonlinearity='tanh', alpha=1, "
         "backend='auto', noise=0.1, checkpoint_every=5)"
     )
-    assert "12 neurons in 3 graphs" in repr(GraphRNN.from_graph(Batch.from_data_list(graphs()), 3))
+    assert "12 neurons in 3 graphs" in repr(GraphRNN.from_graph(3, Batch.from_data_list(graphs())))
 
 
 # --- laws
@@ -354,6 +478,7 @@ def test_the_order_of_a_large_network_is_invisible(return_sequence, options, mon
         results.append([output, h_n, rnn.step(x[0], h0[0], rng=3), *gradients])
     assert_close(results[1], results[0], rtol=1e-10, atol=1e-12)
     again = random_rnn(seed=9, pos=pos, **options)
+    again.set_edges(ordered.edge_index)
     again.load_state_dict(ordered.state_dict())
     assert_close(again.eval()(x, h0)[1], ordered.eval()(x, h0)[1])
 

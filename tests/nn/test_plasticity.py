@@ -272,6 +272,7 @@ def test_a_rewired_network_goes_through_its_state_and_trains_on_as_it_would_have
     StructuralPlasticity(rnn, fraction=0.5).step(optimizer, rng=1)
     other = network(backend="csr")
     again = OPTIMIZERS["adam"](other.parameters())
+    other.set_edges(rnn.edge_index)  # a state of other edges is refused
     other.load_state_dict(copy.deepcopy(rnn.state_dict()))
     again.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     for net, opt in ((rnn, optimizer), (other, again)):
@@ -323,7 +324,7 @@ def test_a_sparse_network_learns_go_nogo_while_its_edges_move():
 
 def batch() -> GraphRNN:
     one = Data(edge_index=torch.tensor([[0], [1]]), num_nodes=2)
-    return GraphRNN.from_graph(Batch.from_data_list([one, one]), input_size=1)
+    return GraphRNN.from_graph(1, Batch.from_data_list([one, one]))
 
 
 BAD = {
