@@ -6,7 +6,7 @@ backward pass, and training may come later.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import torch
@@ -99,6 +99,10 @@ class GraphStructure:
                     f"edge_index must name neurons below {name} = {limit} in row {row}, got {int(edge_index[row].max())}."
                 )
         return cls(_for_training(edge_index), num_nodes, num_sources)
+
+    def __getstate__(self):
+        """Leave out what is made when it is needed: a pickle or a copy makes it again."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
     def num_edges(self) -> int:

@@ -29,6 +29,10 @@ class _OnStructure:
 
     _known: tuple[torch.Tensor, int, GraphStructure] | None = None
 
+    def __getstate__(self):
+        """Leave out the sorted edges: the version of a tensor says nothing of its copy."""
+        return {name: value for name, value in vars(self).items() if name != "_known"}
+
     def _structure(self, rnn: nn.Module) -> GraphStructure:
         if isinstance(getattr(rnn, "structure", None), GraphStructure):
             return rnn.structure
