@@ -7,18 +7,52 @@ A parametrisation computes ``edge_weight`` from a free parameter, which is what 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import parametrize
 
-from graphcortex._checks import check_edge_values, check_finite
+from graphcortex._checks import check_choice, check_edge_values, check_finite
 from graphcortex._typing import EdgeIndex, EdgeValues, NodeValues
 from graphcortex.nn.graph_rnn import GraphRNN
 
+Index = torch.Tensor | slice | tuple  # what picks some entries of a parameter
+
+
+# A magnitude as a function of the free parameter, and back.
+MAPS = {
+    "clamp": (torch.relu, lambda magnitude: magnitude),
+    "softplus": (F.softplus, lambda magnitude: magnitude + torch.log(-torch.expm1(-magnitude))),
+    "exponential": (torch.exp, torch.log),
+}
+# What a weight of 0 becomes where no free parameter gives 0, as a part of the mean of the others.
+SMALLEST_PART = 1e-3
+
 
 class NonNegative(nn.Module):
-    """Keep a parameter at or above 0: the parameter is the positive part of a free one.
+    r"""Keep a parameter at or above 0: it is a function of a free one, :math:`w = g(v)`.
 
-    A weight that is pushed below 0 stays at 0 and gets no more gradient; :func:`project_nonnegative` lets it come back.
+    ================= =========================== ===============================================
+    map               :math:`g(v)`                gradient :math:`g'(v)`
+    ================= =========================== ===============================================
+    ``"clamp"``       :math:`\max(0, v)`          1 where :math:`v > 0`, 0 elsewhere
+    ``"softplus"``    :math:`\log(1 + e^v)`       :math:`1 - e^{-w}`, near :math:`w` for small weights
+    ``"exponential"`` :math:`e^v`                 :math:`w`
+    ================= =========================== ===============================================
+
+    With ``"clamp"`` a weight that reaches 0 gets no gradient again and stays there. A few hundred steps may silence a third of the
+    edges for good; :func:`project_nonnegative` lets weights come back. With ``"softplus"`` and ``"exponential"`` the gradient does
+    not die. What they cost:
+
+    - No weight is exactly 0. An L1 penalty makes weights small and removes none.
+    - Small weights learn slowly with SGD, since their gradient is in proportion to their size. With ``"exponential"`` that is so
+      for all weights: a step changes a weight by a part of itself, and a large step may overflow.
+    - Weight decay draws the free parameter to 0, which is a weight of 0.69 (``"softplus"``) or 1 (``"exponential"``).
+
+    Args:
+        map: clamp, softplus or exponential.
+
+    Raises:
+        ValueError: If the map is unknown.
 
     Example:
         >>> from graphcortex.nn import GraphRNN
@@ -28,39 +62,73 @@ class NonNegative(nn.Module):
         True
     """
 
+    def __init__(self, map: str = "clamp"):
+        super().__init__()
+        self.map = check_choice(map, "map", MAPS)
+
+    @property
+    def reaches_zero(self) -> bool:
+        """Whether a weight may become 0."""
+        return self.map == "clamp"
+
     def forward(self, free: torch.Tensor) -> torch.Tensor:
-        """Return the positive part."""
-        return free.relu()
+        """Return the weights."""
+        return MAPS[self.map][0](free)
 
     def right_inverse(self, value: torch.Tensor) -> torch.Tensor:
-        """Return the free parameter of a given one; negative entries are set to 0."""
-        return value.relu()
+        """Return the free parameter of given weights.
+
+        Negative ones keep their magnitude. A weight of 0 becomes a thousandth of the mean of the others where the map has no 0.
+        """
+        return _free_of(value.abs(), self.map)
 
     def sign_of(self, edge_index: EdgeIndex) -> EdgeValues:
         """Return the sign of edges that may be new, shape ``(E,)``."""
         return torch.ones(edge_index.size(1), device=edge_index.device)
 
+    def restrict(self, index: Index) -> NonNegative:
+        """Return the constraint of some entries of the parameter."""
+        return NonNegative(self.map)
+
+    def extra_repr(self) -> str:
+        """Say the map in the printed form."""
+        return f"map={self.map!r}"
+
 
 class Dale(nn.Module):
-    """Keep the sign of every edge: the weight is the positive part of a free magnitude, times the sign.
+    """Keep the sign of every edge: the weight is a magnitude times the sign, and the magnitude a function of a free parameter.
 
     Args:
         edge_sign: 1 or -1 for each edge, shape ``(E,)``, floating point.
         neuron_sign: 1 or -1 for each neuron, shape ``(N,)``; needed where edges move, see :meth:`GraphRNN.set_edges`.
+        map: clamp, softplus or exponential; :class:`NonNegative` says what each costs.
+
+    Raises:
+        ValueError: If the map is unknown.
     """
 
-    def __init__(self, edge_sign: EdgeValues, neuron_sign: NodeValues | None = None):
+    def __init__(self, edge_sign: EdgeValues, neuron_sign: NodeValues | None = None, map: str = "clamp"):
         super().__init__()
+        self.map = check_choice(map, "map", MAPS)
         self.register_buffer("edge_sign", edge_sign)
-        self.register_buffer("neuron_sign", neuron_sign, persistent=False)
+        self.register_buffer("neuron_sign", neuron_sign)
 
-    def forward(self, magnitude: torch.Tensor) -> torch.Tensor:
+    @property
+    def reaches_zero(self) -> bool:
+        """Whether a weight may become 0."""
+        return self.map == "clamp"
+
+    def forward(self, free: torch.Tensor) -> torch.Tensor:
         """Return the signed weights."""
-        return magnitude.relu() * self.edge_sign
+        return MAPS[self.map][0](free) * self.edge_sign
 
     def right_inverse(self, value: torch.Tensor) -> torch.Tensor:
-        """Return the magnitudes of given weights; those of the wrong sign are set to 0."""
-        return (value * self.edge_sign).relu()
+        """Return the free parameter of given weights.
+
+        Those of the wrong sign keep their magnitude. A weight of 0 becomes a thousandth of the mean magnitude of the others where
+        the map has no 0.
+        """
+        return _free_of(value.abs(), self.map)
 
     def sign_of(self, edge_index: EdgeIndex) -> EdgeValues:
         """Return the sign of edges that may be new, shape ``(E,)``: that of the neuron that sends.
@@ -75,6 +143,23 @@ class Dale(nn.Module):
     def follow_edges(self, edge_index: EdgeIndex) -> None:
         """Take the signs of edges that have moved."""
         self.edge_sign = self.sign_of(edge_index)
+
+    def restrict(self, index: Index) -> Dale:
+        """Return the constraint of some edges."""
+        return Dale(self.edge_sign[index].clone(), self.neuron_sign, self.map)
+
+    def extra_repr(self) -> str:
+        """Say the map in the printed form."""
+        return f"map={self.map!r}"
+
+
+def _free_of(magnitude: torch.Tensor, map: str) -> torch.Tensor:
+    if map != "clamp":
+        zero = magnitude == 0
+        others = magnitude[~zero]
+        mean = others.mean() if others.numel() else 1.0
+        magnitude = torch.where(zero, SMALLEST_PART * mean, magnitude)
+    return MAPS[map][1](magnitude)
 
 
 class Gain(nn.Module):
@@ -96,6 +181,10 @@ class Gain(nn.Module):
         """Return the gains of given weights."""
         return value / self.edge_scale
 
+    def restrict(self, index: Index) -> Gain:
+        """Return the constraint of some edges."""
+        return Gain(self.edge_scale[index].clone())
+
 
 class Offset(nn.Module):
     """A fixed value per edge plus a learned change.
@@ -116,29 +205,44 @@ class Offset(nn.Module):
         """Return the changes that give these weights."""
         return value - self.edge_offset
 
+    def restrict(self, index: Index) -> Offset:
+        """Return the constraint of some edges."""
+        return Offset(self.edge_offset[index].clone())
 
-def constrain_nonnegative(module: nn.Module, name: str = "edge_weight") -> nn.Module:
-    """Register :class:`NonNegative` on one parameter of ``module``, and return the module."""
-    return parametrize.register_parametrization(module, name, NonNegative())
+
+def constrain_nonnegative(module: nn.Module, name: str = "edge_weight", *, map: str = "clamp") -> nn.Module:
+    """Register :class:`NonNegative` on one parameter of ``module``, and return the module. Negative entries keep their magnitude.
+
+    Args:
+        module: A network, or another module.
+        name: The parameter.
+        map: clamp, softplus or exponential; :class:`NonNegative` says what each costs.
+
+    Raises:
+        ValueError: If the map is unknown.
+    """
+    return _constrain(module, name, NonNegative(map))
 
 
-def constrain_dale(rnn: GraphRNN, neuron_sign: NodeValues) -> GraphRNN:
+def constrain_dale(rnn: GraphRNN, neuron_sign: NodeValues, *, map: str = "clamp") -> GraphRNN:
     """Hold a network to Dale's law: all edges that leave a neuron have its sign.
 
     Args:
-        rnn: The network; weights of the wrong sign are set to 0.
+        rnn: The network; weights of the wrong sign keep their magnitude.
         neuron_sign: 1 for an excitatory neuron, -1 for an inhibitory one, shape ``(N,)``.
+        map: What makes a magnitude of a free parameter: clamp, where a weight that reaches 0 stays there for good; softplus or
+            exponential, whose gradient does not die. :class:`NonNegative` says what each costs.
 
     Returns:
         The network.
 
     Raises:
-        ValueError: If there is not one sign per neuron, or one is neither 1 nor -1.
+        ValueError: If there is not one sign per neuron, or one is neither 1 nor -1, or the map is unknown.
 
     Example:
         >>> rnn = GraphRNN(1, torch.tensor([[0, 0, 1], [1, 2, 0]]), num_nodes=3)
-        >>> constrain_dale(rnn, torch.tensor([1, -1, 1])).edge_weight.sign().tolist()[2] <= 0
-        True
+        >>> constrain_dale(rnn, torch.tensor([1, -1, 1]), map="softplus").edge_weight.sign().tolist()
+        [1.0, 1.0, -1.0]
     """
     neuron_sign = torch.as_tensor(neuron_sign)
     if neuron_sign.shape != (rnn.num_nodes,) or not bool((neuron_sign.abs() == 1).all()):
@@ -148,7 +252,15 @@ def constrain_dale(rnn: GraphRNN, neuron_sign: NodeValues) -> GraphRNN:
         )
     neuron_sign = neuron_sign.to(rnn.edge_weight.detach())
     sign = neuron_sign[rnn.edge_index[0]]
-    return parametrize.register_parametrization(rnn, "edge_weight", Dale(sign, neuron_sign))
+    return _constrain(rnn, "edge_weight", Dale(sign, neuron_sign, map))
+
+
+def _constrain(module: nn.Module, name: str, constraint: nn.Module) -> nn.Module:
+    before = getattr(module, name).detach().clone()
+    parametrize.register_parametrization(module, name, constraint)
+    # On top of another constraint, the parameter is still that which gave the weights before.
+    setattr(module, name, constraint(constraint.right_inverse(before)))
+    return module
 
 
 def learn_gain(rnn: GraphRNN, edge_scale: EdgeValues) -> GraphRNN:

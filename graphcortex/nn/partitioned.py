@@ -7,19 +7,24 @@ import itertools
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.nn.utils import parametrize
 
 from graphcortex.kernels import Exchange, GraphStructure, choose_backend, recurrent_scan
 from graphcortex.kernels.exchange import SameOnRanks, SumOverRanks
+from graphcortex.nn._portable import Portable
 from graphcortex.nn.classifier import TaskClassifier
+from graphcortex.nn.constraints import Index
 from graphcortex.nn.graph_rnn import GraphRNN
 
 
-class PartitionedRNN(nn.Module):
+class PartitionedRNN(Portable):
     """The part of a :class:`GraphRNN` that one process holds: consecutive neurons, and all edges that reach them.
 
     At each step the states travel to all processes; edges, their gradients and their optimiser state do not, and are what a large
-    network is made of. Start the processes with ``torchrun`` and make a process group first (gloo on CPUs, nccl on GPUs). Every
-    process must see the same inputs and compute the same loss.
+    network is made of. Constraints on parameters stay on them: :class:`Dale`, :class:`NonNegative`, :class:`Gain`,
+    :class:`Offset`, and others with a method ``restrict(index)``. A parameter that is frozen stays frozen. Start the processes with
+    ``torchrun`` and make a process group first (gloo on CPUs, nccl on GPUs). Every process must see the same inputs and compute the
+    same loss.
 
     Args:
         rnn: The whole network, the same on all ranks (the same seed gives that). It may be freed afterwards.
@@ -27,6 +32,7 @@ class PartitionedRNN(nn.Module):
 
     Attributes:
         neurons: The neurons that this process holds, as a slice of all.
+        edge_index: Source among all neurons (row 0) and target among those of this process (row 1), shape ``(2, E_r)``.
         edge_weight: Weights of the edges that reach them, a Parameter of shape ``(E_r,)``, in their order in the whole network.
         input_weight: Input weights, a Parameter of shape ``(I, N_r)``.
         bias: Bias, a Parameter of shape ``(N_r,)``, or None.
@@ -34,8 +40,10 @@ class PartitionedRNN(nn.Module):
     Raises:
         RuntimeError: If there is no process group.
         ValueError: If the network has noise, ``input_nodes``, ``output_nodes`` or ``batch_first``, or fewer neurons than there are
-            processes.
+            processes, or a constraint that cannot be spread.
     """
+
+    fixed_buffers = ("edge_index",)
 
     def __init__(self, rnn: GraphRNN, group: dist.ProcessGroup | None = None):
         super().__init__()
@@ -60,12 +68,14 @@ class PartitionedRNN(nn.Module):
         self.nonlinearity, self.alpha, self.backend = rnn.nonlinearity, rnn.alpha, rnn.backend
         source, target = rnn.edge_index
         mine = ((target >= first) & (target < last)).nonzero().squeeze(1)
-        self.structure = GraphStructure.build(
-            torch.stack([source[mine], target[mine] - first]), last - first, num_sources=rnn.num_nodes
-        )
-        self.edge_weight = nn.Parameter(rnn.edge_weight.detach()[mine].clone())
-        self.input_weight = nn.Parameter(rnn.input_weight.detach()[:, self.neurons].clone())
-        self.bias = None if rnn.bias is None else nn.Parameter(rnn.bias.detach()[self.neurons].clone())
+        self.register_buffer("edge_index", torch.stack([source[mine], target[mine] - first]))
+        self.structure = GraphStructure.build(self.edge_index, last - first, num_sources=rnn.num_nodes)
+        _share(rnn, "edge_weight", mine, self)
+        _share(rnn, "input_weight", (slice(None), self.neurons), self)
+        if rnn.bias is None:
+            self.bias = None
+        else:
+            _share(rnn, "bias", self.neurons, self)
 
     def forward(
         self, x: torch.Tensor, h0: torch.Tensor | None = None, *, return_sequence: bool = True
@@ -112,7 +122,7 @@ class PartitionedRNN(nn.Module):
         return f"neurons {self.neurons.start} to {self.neurons.stop - 1} of {self.num_nodes:,}, {edges:,} edges"
 
 
-class PartitionedClassifier(nn.Module):
+class PartitionedClassifier(Portable):
     """A :class:`TaskClassifier` over several processes: each reads out its own neurons, and the answers add up.
 
     Args:
@@ -136,13 +146,32 @@ class PartitionedClassifier(nn.Module):
                 f"input_noise={model.input_noise} and {model.rnn.num_graphs} graphs; add the noise to the inputs."
             )
         self.rnn = PartitionedRNN(model.rnn, group)
-        self.weight = nn.Parameter(model.readout.weight.detach()[:, self.rnn.neurons].clone())
-        self.bias = nn.Parameter(model.readout.bias.detach().clone())
+        _share(model.readout, "weight", (slice(None), self.rnn.neurons), self)
+        _share(model.readout, "bias", slice(None), self)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return the logits of the answers, shape ``(B, num_classes)``, on every rank; inputs are ``(T, B, I)``."""
         last, _ = self.rnn(inputs, return_sequence=False)
         return SumOverRanks.apply(last @ self.weight.t(), self.rnn.exchange.group) + self.bias
+
+
+def _share(whole: nn.Module, name: str, index: Index, share: nn.Module) -> None:
+    """Give ``share`` some entries of a parameter of ``whole``, under the constraints that are on it there."""
+    constraints = whole.parametrizations[name] if parametrize.is_parametrized(whole, name) else ()
+    for constraint in constraints:
+        if not hasattr(constraint, "restrict") or not hasattr(constraints, "original"):
+            raise ValueError(
+                f"constraints on {name} must have a method restrict(index), which returns the constraint of some entries, to be "
+                f"spread over processes; got {type(constraint).__name__}."
+            )
+    free = constraints.original if constraints else getattr(whole, name)
+    setattr(share, name, nn.Parameter(free.detach()[index].clone(), requires_grad=free.requires_grad))
+    for constraint in constraints:
+        parametrize.register_parametrization(share, name, constraint.restrict(index))
+    if constraints:
+        # To the last bit, also where the free parameter is one that gives the same weight as another.
+        with torch.no_grad():
+            share.parametrizations[name].original.copy_(free[index])
 
 
 def _is_set(option: object) -> bool:

@@ -89,7 +89,8 @@ class StructuralPlasticity:
 
     Raises:
         ValueError: If an argument is out of range, the network has several graphs or repeated edges, or a constraint holds
-            values per edge that no new edge has (:class:`Gain`, :class:`Offset`).
+            values per edge that no new edge has (:class:`Gain`, :class:`Offset`), or one under which no weight reaches 0 with
+            ``"deep_r"``.
 
     References:
         Mocanu et al. (2018). Scalable training of artificial neural networks with adaptive sparse connectivity inspired by network
@@ -143,6 +144,12 @@ class StructuralPlasticity:
             raise ValueError(f"rnn must be one graph, got {rnn.num_graphs}: a new edge would join two of them.")
         if rnn.structure.has_repeats:
             raise ValueError("rnn must join no pair of neurons twice, got repeated edges; add them up first.")
+        lasting = [c for c in _constraints(rnn) if not getattr(c, "reaches_zero", True)]
+        if rule == "deep_r" and lasting:
+            raise ValueError(
+                "rnn must have weights that reach 0 for rule 'deep_r', which drops those, got a constraint with "
+                f"map={lasting[0].map!r}; use map='clamp', or rule='set'."
+            )
         rnn.set_edges(rnn.edge_index)  # refused here, if a constraint cannot follow
         self._sign = rnn.edge_weight.detach().sign()
 
@@ -232,10 +239,9 @@ class StructuralPlasticity:
 
     def _asked_sign(self, pairs: EdgeIndex) -> EdgeValues | None:
         """Return the sign that each of some new edges must have, or None where it is free."""
-        if parametrize.is_parametrized(self.rnn, "edge_weight"):
-            for constraint in reversed(self.rnn.parametrizations["edge_weight"]):
-                if hasattr(constraint, "sign_of"):
-                    return constraint.sign_of(pairs)
+        for constraint in reversed(_constraints(self.rnn)):
+            if hasattr(constraint, "sign_of"):
+                return constraint.sign_of(pairs)
         return self.rnn.edge_weight.new_ones(pairs.size(1)) if self.nonnegative else None
 
     def _check_lengths(self, penalties: nn.Module) -> list[nn.Module]:
@@ -254,6 +260,10 @@ class StructuralPlasticity:
                     "pos in their unit, or call step without them and set edge_length to Rewiring.update(edge_length, lengths)."
                 )
         return found
+
+
+def _constraints(rnn: GraphRNN) -> list[nn.Module]:
+    return list(rnn.parametrizations["edge_weight"]) if parametrize.is_parametrized(rnn, "edge_weight") else []
 
 
 def _parameter(rnn: GraphRNN) -> nn.Parameter:

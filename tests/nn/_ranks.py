@@ -10,15 +10,36 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch.nn.parallel import DistributedDataParallel
 
-from graphcortex.nn import GraphRNN, PartitionedClassifier, TaskClassifier
+from graphcortex.nn import (
+    GraphRNN,
+    PartitionedClassifier,
+    TaskClassifier,
+    constrain_dale,
+    constrain_nonnegative,
+    learn_change,
+    learn_gain,
+)
+
+SIGNS = 1 - 2.0 * (torch.arange(31) % 3 == 0)
+PER_EDGE = torch.linspace(0.5, 2, 200).double()
+CONSTRAINTS = {
+    "free": lambda rnn: rnn,
+    "nonnegative": constrain_nonnegative,
+    "dale": lambda rnn: constrain_dale(rnn, SIGNS),
+    "dale, softplus": lambda rnn: constrain_dale(rnn, SIGNS, map="softplus"),
+    "gain": lambda rnn: learn_gain(rnn, PER_EDGE),
+    "change": lambda rnn: learn_change(rnn, PER_EDGE),
+    "two": lambda rnn: constrain_dale(learn_gain(rnn, PER_EDGE), SIGNS, map="exponential"),
+    "of other parameters": lambda rnn: constrain_nonnegative(constrain_nonnegative(rnn, "input_weight"), "bias"),
+}
 
 
-def whole_model(alpha: float = 1.0, bias: bool = True) -> TaskClassifier:
+def whole_model(alpha: float = 1.0, bias: bool = True, constraint: str = "free") -> TaskClassifier:
     generator = torch.Generator().manual_seed(0)
     edge_index = torch.randint(31, (2, 200), generator=generator)
     rnn = GraphRNN(3, edge_index, 31, alpha=alpha, bias=bias, backend="csr").double()
     rnn.reset_parameters(rng=1)
-    return TaskClassifier(rnn, 2, rng=2).double()
+    return TaskClassifier(CONSTRAINTS[constraint](rnn), 2, rng=2).double()
 
 
 def trials(count: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
@@ -40,8 +61,8 @@ def learn(model, x, answers, steps: int = 5) -> float:
 def run(case: str, out: str) -> None:
     rank, world = dist.get_rank(), dist.get_world_size()
     x, answers = trials()
-    if case == "neurons":
-        model = PartitionedClassifier(whole_model(alpha=0.5))
+    if case in CONSTRAINTS:
+        model = PartitionedClassifier(whole_model(alpha=0.5, constraint=case))
         x.requires_grad_()
         loss = learn(model, x, answers)
         record = {"loss": loss, "x_grad": x.grad, "neurons": [model.rnn.neurons.start, model.rnn.neurons.stop]}

@@ -9,11 +9,12 @@ import pytest
 import torch
 import torch.distributed as dist
 from torch.nn.functional import cross_entropy
+from torch.nn.utils.parametrize import register_parametrization
 from torch.testing import assert_close
 
 from graphcortex.kernels import complete_edge_index
-from graphcortex.nn import GraphRNN, PartitionedClassifier, PartitionedRNN, TaskClassifier
-from tests.nn._ranks import learn, trials, whole_model
+from graphcortex.nn import GraphRNN, PartitionedClassifier, PartitionedRNN, TaskClassifier, constrain_nonnegative
+from tests.nn._ranks import CONSTRAINTS, learn, trials, whole_model
 from tests.second_derivatives import ROADS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,7 +39,7 @@ def one_rank(tmp_path):
 
 @pytest.mark.parametrize("ranks", [2, 3])
 def test_neurons_on_several_ranks_learn_as_on_one(tmp_path, ranks):
-    done = torchrun("neurons", tmp_path, ranks)
+    done = torchrun("free", tmp_path, ranks)
     assert done.returncode == 0, done.stderr[-2000:]
     model, (x, answers) = whole_model(alpha=0.5), trials()
     x.requires_grad_()
@@ -56,6 +57,20 @@ def test_neurons_on_several_ranks_learn_as_on_one(tmp_path, ranks):
         assert_close(weights["rnn.bias"], model.rnn.bias.detach()[first:last])
         assert_close(weights["weight"], model.readout.weight.detach()[:, first:last])
         assert_close(weights["bias"], model.readout.bias.detach())
+
+
+def test_neurons_on_two_ranks_learn_under_dale_as_on_one(tmp_path):
+    done = torchrun("dale, softplus", tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    model, (x, answers) = whole_model(alpha=0.5, constraint="dale, softplus"), trials()
+    loss = learn(model, x, answers)
+    target, free = model.rnn.edge_index[1], "parametrizations.edge_weight.original"
+    for rank in range(2):
+        part = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
+        first, last = part["neurons"]
+        assert part["loss"] == pytest.approx(loss, rel=1e-9)
+        mine = (target >= first) & (target < last)
+        assert_close(part["weights"][f"rnn.{free}"], model.rnn.get_parameter(free).detach()[mine])
 
 
 def test_data_on_two_ranks_learn_as_on_one(tmp_path):
@@ -119,11 +134,57 @@ def test_a_second_derivative_is_refused_and_not_wrong(one_rank, wanted, road):
         road(loss, x if wanted == "x" else dict(part.named_parameters())[wanted])
 
 
+@pytest.mark.parametrize("constraint", CONSTRAINTS)
+def test_constraints_stay_on_what_is_spread(one_rank, constraint):
+    model, (x, answers) = whole_model(constraint=constraint), trials()
+    with torch.no_grad():  # a free parameter below 0 is another than 0, though the weights are the same
+        next(p for name, p in model.named_parameters() if "edge_weight" in name)[::7] -= 1
+    part = PartitionedClassifier(model)
+    assert_close(part(x), model(x))
+    names = [name for name, _ in model.rnn.named_parameters()]
+    assert sorted(name for name, _ in part.rnn.named_parameters()) == sorted(names)
+    learn(part, x, answers)
+    learn(model, x, answers)
+    for name in names:
+        assert_close(part.rnn.get_parameter(name), model.rnn.get_parameter(name))
+    assert_close(part.rnn.edge_weight, model.rnn.edge_weight)
+
+
+def test_constraints_of_the_readout_and_frozen_parameters_stay(one_rank):
+    model, (x, answers) = whole_model(), trials()
+    constrain_nonnegative(model.readout, "weight")
+    model.rnn.edge_weight.requires_grad_(False)
+    part = PartitionedClassifier(model)
+    before = part.rnn.edge_weight.detach().clone()
+    learn(part, x, answers, steps=30)
+    assert torch.equal(part.rnn.edge_weight, before)
+    assert bool((part.weight >= 0).all())
+
+
+def test_a_state_of_another_graph_is_refused_on_a_rank(one_rank):
+    model = whole_model()
+    part, other = PartitionedClassifier(model), whole_model()
+    other.rnn.set_edges(other.rnn.edge_index.roll(1, 1))
+    before = {name: value.clone() for name, value in part.state_dict().items()}
+    with pytest.raises(
+        RuntimeError, match=r"edge_index must be that of the network, got another one in \d+ of 200 places"
+    ):
+        part.load_state_dict(PartitionedClassifier(other).state_dict())
+    assert all(torch.equal(value, before[name]) for name, value in part.state_dict().items())
+    part.load_state_dict(PartitionedClassifier(model).state_dict())
+
+
+class Twice(torch.nn.Module):
+    def forward(self, weight):
+        return 2 * weight
+
+
 def make(**options):
     return GraphRNN(3, complete_edge_index(4), 4, **options)
 
 
 BAD = {
+    "a constraint that is not ours": lambda: PartitionedRNN(register_parametrization(make(), "bias", Twice())),
     "noise": lambda: PartitionedRNN(make(noise=0.1)),
     "input nodes": lambda: PartitionedRNN(make(input_nodes=[1])),
     "output nodes": lambda: PartitionedRNN(make(output_nodes=[1])),

@@ -220,6 +220,19 @@ def test_deep_r_drops_those_that_crossed_zero_and_remembers_the_signs():
     assert plasticity.step(None, rng=1).edges.tolist() == [5]
 
 
+@pytest.mark.parametrize("map", ["softplus", "exponential"])
+def test_edges_move_under_a_constraint_whose_gradient_does_not_die(map):
+    rnn = constrain_dale(network(), 1 - 2.0 * (torch.arange(12) % 2), map=map)
+    optimizer = OPTIMIZERS["adam"](rnn.parameters())
+    train(rnn, optimizer)
+    weight = rnn.edge_weight.detach().clone()
+    change = StructuralPlasticity(rnn, fraction=0.5).step(optimizer, rng=0)
+    stays = change.origin >= 0
+    assert torch.equal(rnn.edge_weight[stays], weight[stays])
+    assert torch.equal(rnn.edge_weight.sign(), (1 - 2.0 * (rnn.edge_index[0] % 2)).double())
+    train(rnn, optimizer)
+
+
 @pytest.mark.parametrize("constrain", ["nonnegative", "dale"])
 def test_new_weights_have_the_sign_that_is_asked_for(constrain):
     rnn = CONSTRAINTS[constrain](network())
@@ -328,6 +341,11 @@ def batch() -> GraphRNN:
 
 
 BAD = {
+    "weights that never reach 0": (
+        lambda: constrain_dale(network(), torch.ones(12), map="softplus"),
+        {"rule": "deep_r"},
+        "rnn must have weights that reach 0 for rule 'deep_r'.*got a constraint with map='softplus'",
+    ),
     "rule": (network, {"rule": "hebb"}, "rule must be one of 'set', 'deep_r'; got 'hebb'"),
     "no fraction": (network, {"fraction": 0}, "fraction must .*got 0"),
     "length scale without pos": (network, {"length_scale_um": 5.0}, "pos must be given .*got None"),
