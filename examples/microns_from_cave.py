@@ -42,7 +42,8 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
 def service_here() -> Iterator[dict]:
     """Start a service of this machine; give what MicronsCAVE needs to reach it."""
     sys.path.insert(0, str(HERE))
-    from tests.cave_server import Service, real_tables, small_tables
+    from tests.cave_server import Service
+    from tests.cave_tables import real_tables, small_tables
 
     folder = Path(os.environ.get("GRAPHCORTEX_DATA", HERE.parent / "shared" / "data")) / "minnie65-functional-graph"
     real = folder.is_dir()
@@ -100,7 +101,8 @@ def main(arguments: list[str] | None = None) -> Connectome:
     print(f"{connectome.num_neurons:,} neurons, {connectome.synapses.num_edges:,} pairs, "
           f"{int(connectome.synapses['count'].sum()):,} synapses of {notes['datastack']} version {notes['version']}, "
           f"{notes['time_stamp']}")  # fmt: skip
-    print("dropped: " + ", ".join(f"{number:,} {what}" for what, number in notes["dropped"].items()))
+    for kind, reasons in notes["dropped"].items():
+        print(f"of {notes['input'][kind]:,} {kind} dropped: " + ", ".join(f"{n:,} {why}" for why, n in reasons.items()))
     return connectome
 
 

@@ -31,7 +31,8 @@ from graphcortex.data import CaveRetries, MicronsCAVE, to_graphml, to_npz, to_ta
 from graphcortex.data._download import ReleasedFile, fetch, sha256_of
 from graphcortex.graphs import SimpleGraph, simple_graph
 from graphcortex.metrics import Nulls
-from tests.cave_server import Service, small_tables
+from tests.cave_server import Service
+from tests.cave_tables import small_tables
 from tests.data._cave import TOKEN
 from tests.data._graphs import connectome
 

@@ -13,7 +13,6 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,12 +22,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from tests.cave_tables import VOXEL_NM, real_tables, small_tables
+
 DATASTACK = "minnie65_public"
-VOXEL_NM = (4.0, 4.0, 40.0)
-ROOT = 864691134000000000
-TWIN, BCM = "digital_twin_properties_bcm_coreg_v4", "functional_properties_v3_bcm"
 FAULTS = ("500", "502", "503", "429", "wait", "drop", "truncate", "corrupt", "text", "hidden 429", "garbled")
-"""Faults that pass; those that last are "html", "login", "400", "401", "403", "404", "410", "422", "hidden 410", ..."""
+"""Faults that pass; "short" ends an answer early; those that last are "html", "login", "400", "401", "403", "404", "410", "422",
+"hidden 410", ..."""
 
 
 @dataclass
@@ -48,6 +47,16 @@ class Service:
     requests: list[tuple[str, dict]] = field(default_factory=list)
     login: str = "/login"
     latency: float = 0.0
+    references: dict[str, str] = field(default_factory=dict)
+    """Tables that a table refers to, where it is not that of nuclei."""
+    date: str | None = None
+    """The time that answers tell; by default that of the clock. An empty one is left out."""
+    blind_to: tuple[str, ...] = ()
+    """Columns whose filters are ignored."""
+    warns: bool = True
+    """Whether an answer that was cut off at the limit says so."""
+    counts: bool = True
+    """Whether rows can be counted."""
     remember: bool = False
     """Whether an answer is made once, for tests that ask the same of the same tables a thousand times."""
 
@@ -103,6 +112,13 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._handle(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string(timestamp) if self.server.service.date is None else self.server.service.date
+
+    def send_header(self, keyword: str, value: str) -> None:
+        if value or keyword != "Date":
+            super().send_header(keyword, value)
+
     def _handle(self, body: dict) -> None:
         service = self.server.service
         url = urlsplit(self.path)
@@ -111,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(200, b"<!doctype html><title>Sign in</title>", "text/html")
         time.sleep(service.latency)
         fault = service.next_fault()
-        if fault not in ("", "ok", "truncate", "corrupt", "garbled", "untyped"):
+        if fault not in ("", "ok", "truncate", "corrupt", "garbled", "untyped", "short"):
             return self._fail(fault)
         given = self.headers.get("Authorization", "")
         if service.token is not None and given != f"Bearer {service.token}":
@@ -122,10 +138,13 @@ class _Handler(BaseHTTPRequestHandler):
             if key:
                 service.answers[key] = answer
             status, content, kind, headers = answer
-        except KeyError as error:
-            return self._fail("404", f"no {error}")
+        except LookupError as error:
+            # As the service does: it knows that a table is missing, and stumbles over a column that is.
+            return self._fail("404" if isinstance(error, KeyError) else "500", f"no {error}")
         if fault == "corrupt":
             content = content[: len(content) // 2] + b"\x00\xff" * 8
+        elif fault == "short" and kind == "data.arrow":
+            content = first_batch(content)
         elif fault == "garbled":
             content, kind = b"[[1", "application/json" if kind == "application/json" else "data.arrow"
         elif fault == "untyped":
@@ -172,23 +191,25 @@ class _Handler(BaseHTTPRequestHandler):
             frame = service.tables[found[3]]
             as_json = {
                 "table_name": found[3],
-                "reference_table": "nucleus_detection_v0" if "target_id" in frame else "",
+                "reference_table": service.references.get(
+                    found[3], "nucleus_detection_v0" if "target_id" in frame else ""
+                ),
                 **dict(zip(("voxel_resolution_x", "voxel_resolution_y", "voxel_resolution_z"), VOXEL_NM, strict=True)),
             }
         if as_json is not None:
             return 200, json.dumps(as_json).encode(), "application/json", {}
         if found := re.fullmatch(m + r"/version/(\d+)/table/(\w+)/query", path):
-            rows = selected(service.tables[found[3]], found[3], body)
+            rows = selected(service.tables[found[3]], found[3], body, service.blind_to)
         elif re.fullmatch(m + r"/version/(\d+)/query", path):
             rows = joined(service.tables, body)
         else:
             raise KeyError(path)
         headers = {"dataframe_resolution": "4.0, 4.0, 40.0", "column_names": json.dumps({})}
+        if "count" in query and service.counts:
+            return 200, arrow_stream(pd.DataFrame({"count": [len(rows)]})), "data.arrow", headers
         limit = min(service.limit, body.get("limit", service.limit))
-        if len(rows) > limit or ("limit" not in body and len(rows) == service.limit):
-            headers["Warning"] = f'201 - "Limited query to {service.limit} rows'
-        if "count" in query:
-            return 200, json.dumps(len(rows)).encode(), "application/json", {}
+        if len(rows) >= limit and service.warns:
+            headers["Warning"] = f'201 - "Limited query to {limit} rows'
         return 200, arrow_stream(rows.iloc[:limit]), "data.arrow", headers
 
     def _fail(self, fault: str, message: str = "ordered") -> None:
@@ -211,6 +232,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault.startswith("hidden"):
             said = {"message": f"{fault.split()[1]} Gone: {message}"}
             self._send(500, json.dumps(said).encode(), "application/json")
+        elif fault.startswith("say"):  # whatever a refusal may say
+            _, status, said = fault.split(" ", 2)
+            self._send(int(status), json.dumps({"message": said}).encode(), "application/json")
         elif fault == "echo":
             said = {"message": f"bad token {self.headers.get('Authorization')}"}
             self._send(401, json.dumps(said).encode(), "application/json")
@@ -231,17 +255,23 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.shutdown(2)
 
 
-def selected(frame: pd.DataFrame, name: str, body: dict) -> pd.DataFrame:
+def selected(frame: pd.DataFrame, name: str, body: dict, blind_to: tuple[str, ...] = ()) -> pd.DataFrame:
     """Return the rows and columns of one table that a query asks for; like the service, it does not filter out."""
     keep = np.ones(len(frame), dtype=bool)
+    wanted = body.get("select_columns") or []
+    stored = {*frame.columns, *(column[:-2] for column in frame.columns if column[:-2].endswith("_position"))}
+    for column in [*wanted, *body.get("filter_in_dict", {}).get(name, {})]:
+        if column not in stored:
+            raise IndexError(f"{column} in model or models for {name}")
     for column, values in body.get("filter_in_dict", {}).get(name, {}).items():
-        keep &= frame[column].isin(values).to_numpy()
+        if column not in blind_to:
+            keep &= frame[column].isin(values).to_numpy()
     compare = {"equal": "eq", "greater": "gt", "less": "lt", "greater_equal": "ge", "less_equal": "le"}
     for word, method in compare.items():
         for column, value in body.get(f"filter_{word}_dict", {}).get(name, {}).items():
-            keep &= getattr(frame[column], method)(value).fillna(False).to_numpy(bool)
+            if column not in blind_to:
+                keep &= getattr(frame[column], method)(value).fillna(False).to_numpy(bool)
     out = frame[keep]
-    wanted = body.get("select_columns")
     if wanted:
         wanted = [part for column in wanted for part in out.columns if part == column or part[:-2] == column]
         out = out[wanted]
@@ -259,160 +289,20 @@ def joined(tables: dict[str, pd.DataFrame], body: dict) -> pd.DataFrame:
 
 
 def arrow_stream(frame: pd.DataFrame) -> bytes:
-    table = pa.Table.from_pandas(frame, preserve_index=False)
+    return _stream(pa.Table.from_pandas(frame, preserve_index=False))
+
+
+def first_batch(content: bytes) -> bytes:
+    """Return a stream that ends, as a whole one does, after a third of its rows."""
+    table = pa.ipc.open_stream(content).read_all()
+    return _stream(table.slice(0, (table.num_rows + 1) // 3))
+
+
+def _stream(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
         writer.write_table(table)
     return sink.getvalue().to_pybytes()
-
-
-# --- tables
-
-
-def small_tables(seed: int = 0, nuclei: int = 60, synapses: int = 900) -> dict[str, pd.DataFrame]:
-    """Make the tables of a small cortex, with every peculiarity of the real ones."""
-    rng = np.random.default_rng(seed)
-    ids = 200_000 + 7 * np.arange(nuclei)
-    roots = ROOT + rng.permutation(10 * nuclei)[:nuclei] * 1_000_003 + 1
-    roots[rng.choice(nuclei, 3, replace=False)] = 0  # no segment
-    merged = rng.choice(np.nonzero(roots)[0], 2, replace=False)
-    roots[merged[1]] = roots[merged[0]]  # two nuclei in one segment
-    position = rng.integers((100_000, 80_000, 15_000), (300_000, 200_000, 25_000), (nuclei, 3))
-    nucleus = pd.DataFrame({"id": ids, "volume": rng.uniform(100, 400, nuclei), "pt_root_id": roots})
-    for axis, name in enumerate("xyz"):
-        nucleus[f"pt_position_{name}"] = position[:, axis]
-    kinds = np.array(["23P", "4P", "5P-IT", "5P-ET", "6P-CT", "BC", "MC", "astrocyte"])
-    kind = kinds[rng.choice(8, nuclei, p=[0.3, 0.25, 0.1, 0.05, 0.15, 0.05, 0.05, 0.05])]
-    system = np.where(np.isin(kind, ["BC", "MC"]), "inhibitory_neuron", "excitatory_neuron")
-    system = np.where(kind == "astrocyte", "nonneuron", system)
-    types = _reference(ids, 9_000, classification_system=system, cell_type=kind)
-    types = types.drop(index=rng.choice(nuclei, 2, replace=False))  # nuclei without a type
-    areas = _reference(ids, 1_000, tag=np.array(["V1", "AL", "RL", "LM"])[rng.choice(4, nuclei)], value=1.0)
-    rows = np.sort(np.concatenate([np.arange(nuclei)[: nuclei * 4 // 5], rng.choice(nuclei * 4 // 5, nuclei // 4)]))
-    M = len(rows)
-    units = _reference(
-        ids[rows],
-        50_000,
-        session=rng.choice([4, 6, 9], M),
-        scan_idx=rng.choice([2, 7], M),
-        unit_id=rng.permutation(max(9_000, M))[:M] + 1,
-        field=rng.integers(1, 5, M),
-        residual=rng.uniform(0, 12, M),
-        score=rng.uniform(-5, 20, M),
-    )
-    tuned = units[rng.uniform(size=M) < 0.8]
-    T = len(tuned)
-    unit = {name: tuned[name].to_numpy() for name in ("session", "scan_idx", "unit_id")}
-    index = {name: rng.uniform(0, 1, T) for name in ("OSI", "DSI", "gOSI", "gDSI", "cc_abs", "cc_max")}
-    direction = rng.uniform(0, 360, T)
-    twin = _reference(
-        tuned["target_id"], 70_000, **unit, **index, pref_ori=direction % 180, pref_dir=direction,
-        readout_loc_x=rng.uniform(-1, 1, T), readout_loc_y=rng.uniform(-1, 1, T),
-    )  # fmt: skip
-    clock = np.mod(np.pi / 2 - np.deg2rad(direction), 2 * np.pi)
-    bcm = _reference(
-        tuned["target_id"], 80_000, **unit, pref_ori=clock % np.pi, pref_dir=clock,
-        **{name: index[name] for name in ("gOSI", "gDSI", "cc_abs")},
-    )  # fmt: skip
-    status = pd.DataFrame({"id": np.arange(20) + 1, "valid_id": roots[:20]})
-    status["pt_root_id"] = status["valid_id"].replace(roots[5], roots[5] + 4)  # edited since it was judged
-    status["status_axon"] = np.where(rng.uniform(size=20) < 0.5, "t", "f")
-    status["status_dendrite"] = "t"
-    status["strategy_axon"] = "axon_fully_extended"
-    ends = rng.choice(np.append(roots, [0, ROOT + 5]), (2, synapses))
-    ends[1, :9] = ends[0, :9]  # autapses
-    return {
-        "nucleus_detection_v0": nullable(nucleus),
-        "aibs_metamodel_celltypes_v661": nullable(types),
-        "nucleus_functional_area_assignment": nullable(areas),
-        "coregistration_manual_v4": nullable(units),
-        "coregistration_auto_phase3_fwd_apl_vess_combined_v2": nullable(units.iloc[::2]),
-        TWIN: nullable(twin),
-        BCM: nullable(bcm),
-        "proofreading_status_and_strategy": nullable(status),
-        "synapses_pni_2": _synapses(ends[0], ends[1], rng.integers(20, 30_000, synapses), rng),
-    }
-
-
-def real_tables(folder: Path) -> dict[str, pd.DataFrame]:
-    """Make tables from the real wiring of minnie65-functional-graph. Its nuclei have no ids there, and get some."""
-    nodes = pd.read_csv(folder / "nodes.csv", dtype={"root_id": "int64"})
-    wiring = pd.read_parquet(folder / "synapses.parquet")
-    ids = 200_000 + np.arange(len(nodes))
-    nucleus = pd.DataFrame({"id": ids, "volume": 300.0, "pt_root_id": nodes["root_id"]})
-    for name, size in zip("xyz", VOXEL_NM, strict=True):
-        nucleus[f"pt_position_{name}"] = (nodes[f"{name}_nm"] / size).round().astype("int64")
-    typed = nodes["cell_type"].notna().to_numpy()
-    types = _reference(ids[typed], 1, classification_system="excitatory_neuron", cell_type=nodes["cell_type"][typed])
-    placed = nodes["area"].notna().to_numpy()
-    # Scan and unit are not known of all that were matched: those are given scan 1_1 and the row as unit.
-    matched = (nodes["coregistered"].eq(1) | nodes["unit_id"].ne(0)).to_numpy()
-    known = nodes["unit_id"].ne(0).to_numpy()[matched]
-    there = nodes[matched]
-    units = _reference(
-        ids[matched],
-        1,
-        session=np.where(known, there["session"], 1),
-        scan_idx=np.where(known, there["scan_idx"], 1),
-        unit_id=np.where(known, there["unit_id"], np.arange(len(there)) + 1),
-        field=1,
-        residual=1.0,
-        score=1.0,
-    )
-    tuned = there["pref_ori_rad"].notna().to_numpy()
-    bcm = _reference(
-        units["target_id"][tuned],
-        1,
-        **{name: units[name].to_numpy()[tuned] for name in ("session", "scan_idx", "unit_id")},
-        **{
-            name: there[column].to_numpy()[tuned]
-            for name, column in (
-                ("pref_ori", "pref_ori_rad"),
-                ("pref_dir", "pref_dir_rad"),
-                ("gOSI", "gOSI"),
-                ("gDSI", "gDSI"),
-                ("cc_abs", "cc_abs"),
-            )
-        },
-    )
-    read = nodes[nodes["proofread_axon"].eq(1)]
-    status = pd.DataFrame({"id": np.arange(len(read)) + 1, "valid_id": read["root_id"].to_numpy()})
-    status["status_axon"], status["status_dendrite"] = "t", "f"
-    rows = wiring[["synapse_id", "pre", "post"]].sort_values("synapse_id")
-    synapses = pd.DataFrame({"id": rows["synapse_id"], "pre_pt_root_id": rows["pre"], "post_pt_root_id": rows["post"]})
-    synapses["size"] = pd.array([None] * len(synapses), "Int64")  # not in this source
-    return {
-        "nucleus_detection_v0": nullable(nucleus),
-        "aibs_metamodel_celltypes_v661": nullable(types),
-        "nucleus_functional_area_assignment": nullable(
-            _reference(ids[placed], 1, tag=nodes["area"][placed], value=1.0)
-        ),
-        "coregistration_manual_v4": nullable(units),
-        BCM: nullable(bcm),
-        "proofreading_status_and_strategy": nullable(status),
-        "synapses_pni_2": nullable(synapses),
-    }
-
-
-def _reference(targets: Iterable[int], first: int, **columns) -> pd.DataFrame:
-    """Return a table that refers to nuclei; its own ids are others, from ``first`` on."""
-    targets = np.asarray(targets)
-    columns = {name: np.broadcast_to(np.asarray(value), len(targets)) for name, value in columns.items()}
-    return pd.DataFrame({"id": first + np.arange(len(targets)), "target_id": targets, **columns})
-
-
-def _synapses(pre: np.ndarray, post: np.ndarray, size: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
-    ids = np.sort(rng.choice(337_312_429, len(pre), replace=False)) + 1
-    table = pd.DataFrame({"id": ids, "pre_pt_root_id": pre, "post_pt_root_id": post, "size": size})
-    for name in "xyz":
-        table[f"ctr_pt_position_{name}"] = rng.integers(10_000, 300_000, len(pre))
-    return nullable(table)
-
-
-def nullable(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a table with the nullable columns that the service sends."""
-    whole = {name: "Int64" for name, kind in frame.dtypes.items() if kind.kind == "i"}
-    return frame.astype(whole).reset_index(drop=True)
 
 
 def main() -> None:

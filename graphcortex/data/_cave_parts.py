@@ -7,7 +7,8 @@ import functools
 import hashlib
 import io
 import json
-import time
+import os
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from graphcortex._atomic import UNFINISHED, write_bytes
 KINDS = {"whole": pa.int64(), "number": pa.float64(), "text": pa.string(), "flag": pa.bool_()}
 """What a column may hold. Whole numbers are never floats on their way: ids have more digits than a float."""
 
-_FORMAT = 2
+_FORMAT = 3
 _DIGEST = b"sha256"
 _STALE_S = 3600.0
 _RANGES = ((0, 2**20), (2**20, 2**31), (2**31, 2**63 - 1))
@@ -170,10 +171,18 @@ class Parts:
 
     def sweep(self) -> None:
         """Remove what killed processes left half written, once no living one can still be at it."""
-        for path in self._folder.glob(f".*{UNFINISHED}"):
-            with contextlib.suppress(OSError):  # another process may sweep too
-                if time.time() - path.stat().st_mtime > _STALE_S:
-                    path.unlink()
+        with contextlib.suppress(OSError):  # another process may sweep too
+            ages = {path: path.stat().st_mtime for path in self._folder.glob(f".*{UNFINISHED}")}
+            if ages:
+                now = self._now()
+                for path, age in ages.items():
+                    if now - age > _STALE_S:
+                        path.unlink()
+
+    def _now(self) -> float:
+        """Return the time in s by the clock that dates the files here: that of the disk, which may be another machine's."""
+        with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".now.", suffix=UNFINISHED) as file:
+            return os.stat(file.name).st_mtime
 
     def _path(self, query: Query, ending: str) -> Path:
         return self._folder / f"{query.table}-{query.key}.{ending}"

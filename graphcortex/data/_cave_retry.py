@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import logging
 import re
 import secrets
 import time
@@ -17,6 +18,8 @@ from graphcortex._typing import RandomSource
 from graphcortex.data._download import DownloadError
 
 T = TypeVar("T")
+
+_LOG = logging.getLogger(__name__)
 
 AGAIN = frozenset({408, 425, 429})
 """Refusals of the client that pass: too slow, too early, too many."""
@@ -36,11 +39,11 @@ class CaveError(DownloadError):
 
 
 class PassingError(Exception):
-    """A failure that may pass; ``after`` is the pause in s that the server asked for."""
+    """A failure that may pass; ``after`` is the pause in s that the server asked for, ``status`` that of its answer."""
 
-    def __init__(self, reason: str, after: float = 0.0):
+    def __init__(self, reason: str, after: float = 0.0, status: int | None = None):
         super().__init__(reason)
-        self.after = after
+        self.after, self.status = after, status
 
 
 class LastingError(Exception):
@@ -56,7 +59,8 @@ class CaveRetries:
     """How long a call to CAVE goes on trying.
 
     Attributes:
-        tries: Times that a request is sent before the call fails, at least 5.
+        tries: Times that a request is sent before the call fails, at least 5. The pauses between the 8 tries of the default
+            last more than a minute together, which is how long a limit of requests per minute may last.
         first_s: Pause after the first failure in s; it doubles each time, and half of it is left to chance.
         longest_s: Longest pause in s that is made without being asked for.
         patience_s: Longest pause in s that a server's ``Retry-After`` is granted.
@@ -65,7 +69,7 @@ class CaveRetries:
         sleep: What waits.
     """
 
-    tries: int = 6
+    tries: int = 8
     first_s: float = 1.0
     longest_s: float = 60.0
     patience_s: float = 900.0
@@ -82,7 +86,7 @@ class CaveRetries:
 
 
 class Persistence:
-    """Sends requests until one is answered, at most as often as :class:`CaveRetries` says."""
+    """Sends requests until one is answered, at most as often as :class:`CaveRetries` says. Each pause is logged as a warning."""
 
     def __init__(self, retries: CaveRetries, rng: RandomSource | None):
         # The pauses change no result; without a seed, two processes must not knock at the same moments.
@@ -99,21 +103,28 @@ class Persistence:
             try:
                 return call()
             except LastingError as error:
-                raise CaveError(f"CAVE, {what}: {error}. {error.remedy} Finished parts are kept.") from error.__cause__
+                failure = CaveError(f"CAVE, {what}: {error}. {error.remedy} Finished parts are kept.")
+                break
             except PassingError as error:
-                reason, after, cause = str(error), error.after, error.__cause__
+                reason, after = str(error), error.after
             if after > setting.patience_s:
-                raise CaveError(
+                failure = CaveError(
                     f"CAVE, {what}: {reason}, and the server asks to wait {after:.0f} s. Run again after that; finished "
                     "parts are kept, and it goes on where it was."
-                ) from cause
+                )
+                break
             if attempt + 1 < setting.tries:
-                pause = min(setting.longest_s, setting.first_s * 2**attempt) * self._rng.uniform(0.5, 1)
-                setting.sleep(max(pause, after))
-        raise CaveError(
-            f"CAVE, {what}: failed {setting.tries} times, at last with: {reason}. Run again later; finished parts are "
-            "kept, and it goes on where it was."
-        ) from cause
+                longest = min(setting.longest_s, setting.first_s * 2**attempt)
+                pause = max(longest * self._rng.uniform(0.5, 1), after)
+                _LOG.warning("CAVE, %s: %s; try %d of %d in %.0f s.", what, reason, attempt + 2, setting.tries, pause)
+                setting.sleep(pause)
+        else:
+            failure = CaveError(
+                f"CAVE, {what}: failed {setting.tries} times, at last with: {reason}. Run again later; finished parts are "
+                "kept, and it goes on where it was."
+            )
+        # Outside of the handlers, so that no error of the client, whose frames hold the token, is chained to it.
+        raise failure
 
 
 def refusal(status: int, text: str, headers: Mapping[str, str]) -> PassingError | LastingError:
@@ -123,7 +134,7 @@ def refusal(status: int, text: str, headers: Mapping[str, str]) -> PassingError 
     code = int(hidden[1]) if hidden else status
     reason = f"the server answered {status}" + (f" ({said})" if said else "")
     if code in AGAIN or code >= 500:
-        return PassingError(reason, _pause_asked(headers.get("Retry-After", "")))
+        return PassingError(reason, _pause_asked(headers), code)
     return LastingError(reason, _REMEDIES.get(code, _REMEDIES[400]))
 
 
@@ -132,13 +143,25 @@ def not_signed_in(reason: str) -> LastingError:
     return LastingError(reason, _REMEDIES[401])
 
 
-def _pause_asked(value: str) -> float:
-    if value.strip().isdigit():
+def server_time(headers: Mapping[str, str]) -> datetime | None:
+    """Return when the server sent an answer, by its own clock, or None where it does not say."""
+    return _moment(headers.get("Date", ""))
+
+
+def _pause_asked(headers: Mapping[str, str]) -> float:
+    """Return the pause in s that ``Retry-After`` asks for; a date is read by the clock of the server, if it tells the time."""
+    value = headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
         return float(value)
+    moment = _moment(value)
+    if moment is None:
+        return 0.0
+    return max(0.0, (moment - (server_time(headers) or datetime.now(timezone.utc))).total_seconds())
+
+
+def _moment(value: str) -> datetime | None:
     try:
         moment = email.utils.parsedate_to_datetime(value)
     except (TypeError, ValueError):
-        return 0.0
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    return max(0.0, (moment - datetime.now(timezone.utc)).total_seconds())
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

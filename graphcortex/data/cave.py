@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -12,13 +13,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from graphcortex._checks import check_choice, check_count, check_number
 from graphcortex._typing import RandomSource
 from graphcortex.data import _cave_tables as tables
 from graphcortex.data._cave import VOXEL_NM, CaveService
+from graphcortex.data._cave_neurons import Tally, choose_neurons
 from graphcortex.data._cave_parts import Parts, Query, each_row_once
 from graphcortex.data._cave_retry import CaveError, CaveRetries
+from graphcortex.data._cave_token import Token
 from graphcortex.data._named import NamedDataset
 from graphcortex.data.connectome import Connectome
 
@@ -31,29 +35,35 @@ class MicronsCAVE(NamedDataset):
 
     The neurons are those with a nucleus, a recorded unit and an excitatory cell type. Of the units of a neuron the one
     that its model predicts best (``cc_abs``) is kept, or, where there is no model, the one that was matched with the
-    smallest residual. A segment that holds several nuclei is a merger, and its neurons are dropped and counted. Which
-    tables are used depends on which there are at the version; ``area``, proofreading and tuning are left out where
-    there is none.
+    smallest residual. A segment that holds several nuclei is a merger, and its neurons are dropped, as are neurons with two
+    different cell types. The provenance counts what came in (``"input"``) and all that was dropped, by why (``"dropped"``).
+    Which tables are used depends on which there are at the version (docs/cave.md lists them); ``area``, proofreading and
+    tuning are left out where there is none.
 
     Answers of the server are kept below the root as they come, so an interrupted download goes on where it was; what is
-    complete is read without the service, and without caveclient. Several processes may share a root.
+    complete is read without the service, and without caveclient. Several processes may share a root. An answer is kept only
+    if it has as many rows as the server counts, and none that was not asked for.
 
     Args:
         root: Folder of the cache; ``<datastack>/v<version>`` is made in it.
         version: Materialisation, a whole number. Versions expire; 117, 943 and 1300 are meant to stay.
         datastack: Name of the datastack.
         server_address: Address of its server; by default the one that caveclient knows.
-        token: Token of the account. By default caveclient's own, from its file. It is never shown nor stored.
-        coregistration: ``"manual"``, ``"auto"``, or the name of a table that matches units with nuclei.
+        token: Token of the account. By default caveclient's own, from its file. It is never stored, and messages show it as
+            ``***``.
+        coregistration: ``"manual"`` or ``"auto"``, for the newest such table of the version, or the name of a table that
+            matches units with nuclei.
         min_score: Least score of a match.
         max_residual: Greatest residual of a match, in um.
         scans: Scans wanted, as ``"session_scan"`` or ``"session_scan_field"``; all by default.
-        cell_type_table: Table of cell types.
+        cell_type_table: Table of cell types that refers to nuclei. Whether a cell is excitatory follows from
+            ``classification_system``, or else from the name of the type.
         cell_types: Cell types wanted; all excitatory ones by default.
         areas: Cortical areas wanted (V1, AL, RL, LM); all by default.
         proofread: ``"axon"``, ``"dendrite"`` or ``"both"``: what must have been proofread; nothing by default.
         block: Postsynaptic neurons that one query of synapses names. A query that the server cuts off is halved.
-        progress: Whether to show a bar while answers are fetched.
+        progress: Whether to show a bar while answers are fetched. None is written into a pipe or a file. Pauses before another
+            try are logged in any case.
         retries: How long a call goes on trying.
         rng: Seed of the pauses between tries, which changes nothing in the graph.
         transform: Applied to the graph when it is read.
@@ -116,7 +126,7 @@ class MicronsCAVE(NamedDataset):
         }
         self._block = check_count(block, "block")
         self._progress = progress
-        self._server = {"server_address": server_address, "token": token}
+        self._server = {"server_address": server_address, "token": None if token is None else Token(token)}
         self._retries, self._rng = retries or CaveRetries(), rng
 
     @property
@@ -132,14 +142,21 @@ class MicronsCAVE(NamedDataset):
         """Fetch what is missing, and return the graph.
 
         Raises:
-            CaveError: If the version has expired, lacks a table or holds no such neuron; or if a call fails for good.
-                The message names the call and the remedy. Finished parts stay in the root.
+            CaveError: If the version has expired, lacks a table or holds no such neuron; if a nucleus has no position; if the
+                server sends other rows than were asked for, or fewer than it counts; or if a call fails for good. The
+                message names the call and the remedy. Finished parts stay in the root.
         """
         parts = Parts(Path(self.root) / self._datastack / f"v{self._version}")
         service = CaveService(self._datastack, self._version, retries=self._retries, rng=self._rng, **self._server)
         try:
-            with tqdm(desc=self.names[0], total=0, unit="query", disable=not self._progress) as bar:
-                return _Download(parts, service, self._datastack, self._version, bar).graph(self._filters, self._block)
+            with contextlib.ExitStack() as stack:
+                # None leaves the bar out where it would be written into a pipe or a file.
+                disable = None if self._progress else True
+                bar = stack.enter_context(tqdm(desc=self.names[0], total=0, unit="query", disable=disable))
+                if not bar.disable:
+                    stack.enter_context(logging_redirect_tqdm())
+                download = _Download(parts, service, self._datastack, self._version, bar)
+                return download.graph(self._filters, self._block)
         finally:
             service.close()
 
@@ -159,7 +176,8 @@ class _Download:
         self._parts, self._service, self._bar = parts, service, bar
         self._datastack, self._version = datastack, version
         self._queries: list[str] = []
-        self._dropped: dict[str, int] = {}
+        self._tally = Tally()
+        self._checked = set(tables.KNOWN)
         parts.sweep()
         self._facts = parts.read_facts()
         self._compared = False
@@ -170,7 +188,7 @@ class _Download:
 
     def graph(self, filters: dict[str, Any], block: int) -> Connectome:
         names = self._tables(filters)
-        neurons = self._neurons(names, filters)
+        neurons = choose_neurons(names, filters, self._rows, self._tally)
         pairs = self._synapses(names["synapses"], neurons, block)
         codes, code_names = _codes(neurons)
         values = {
@@ -193,96 +211,43 @@ class _Download:
                 },
                 "tables": names,
                 "filters": {name: value for name, value in filters.items() if value is not None},
-                "dropped": self._dropped,
+                "input": self._tally.input,
+                "dropped": self._tally.dropped,
                 "queries": self._queries,
             },
         )
 
-    def _tables(self, filters: dict[str, Any]) -> dict[str, str]:
-        """Return the tables to use, by what for."""
+    def _tables(self, filters: dict[str, Any]) -> dict[str, Any]:
+        """Return the tables to use, by what for.
+
+        Raises:
+            CaveError: If the version lacks one that is needed; the message names all that are missing.
+        """
         there = set(self._facts["tables"])
         coregistration = filters["coregistration"]
-        needed = {
-            "nucleus": tables.NUCLEUS,
-            "coregistration": tables.COREGISTRATIONS.get(coregistration, coregistration),
-            "cell_type": filters["cell_type_table"],
-            "synapses": tables.SYNAPSES,
+        choices = {
+            "nucleus": (tables.NUCLEUS,),
+            "coregistration": tables.COREGISTRATIONS.get(coregistration, (coregistration,)),
+            "cell_type": (filters["cell_type_table"],),
+            "synapses": (tables.SYNAPSES,),
+            "area": (tables.AREAS,),
+            "proofreading": tables.PROOFREADINGS,
         }
-        optional = {"area": tables.AREAS, "proofreading": tables.PROOFREADING}
-        wanted = {"area": filters["areas"], "proofreading": filters["proofread"]}
-        needed |= {role: table for role, table in optional.items() if wanted[role]}
-        for role, table in needed.items():
-            if table not in there:
-                raise CaveError(
-                    f"CAVE, tables of version {self._version}: expected {table!r} ({role}), got "
-                    f"{', '.join(sorted(there))}; choose another version, or another table."
-                )
-        for tuning in reversed(tables.TUNINGS):
-            if tuning.table in there:
-                needed["tuning"] = tuning.table  # the first of them stays
-        return needed | {role: table for role, table in optional.items() if table in there}
-
-    def _neurons(self, names: dict[str, str], filters: dict[str, Any]) -> pd.DataFrame:
-        """Return one row per neuron, by nucleus."""
-        units = self._rows(names["coregistration"], "coregistration")
-        units = _chosen_units(units, filters)
-        self._require(units, "co-registered unit", "scans, min_score and max_residual")
-        nuclei = sorted({int(nucleus) for nucleus in units["target_id"]} - {0})
-
-        types = self._rows(names["cell_type"], "cell_type", target_id=nuclei).drop_duplicates("target_id")
-        types = types[types["classification_system"].str.startswith("excitatory")]
-        if filters["cell_types"] is not None:
-            types = types[types["cell_type"].isin(filters["cell_types"])]
-        self._require(types, "excitatory neuron", "cell_types")
-        out = types[["target_id", "cell_type"]].rename(columns={"target_id": "nucleus_id"})
-
-        if "area" in names:
-            area = self._rows(names["area"], "area", target_id=out["nucleus_id"]).drop_duplicates("target_id")
-            out["area"] = out["nucleus_id"].map(area.set_index("target_id")["tag"]).fillna("")
-            if filters["areas"] is not None:
-                out = out[out["area"].isin(filters["areas"])]
-        self._require(out, "neuron", "areas")
-
-        nucleus = self._rows(names["nucleus"], "nucleus", id=out["nucleus_id"])
-        nucleus.columns = ["nucleus_id", "root_id", "x", "y", "z"]
-        out = out.merge(nucleus, on="nucleus_id")
-        self._drop(out, "without segment", out["root_id"] == 0)
-        out = out[out["root_id"] != 0]
-        sharing = self._rows(names["nucleus"], "nucleus", pt_root_id=out["root_id"])["pt_root_id"].value_counts()
-        merged = out["root_id"].map(sharing) > 1
-        self._drop(out, "in a segment with several nuclei", merged)
-        out = out[~merged].copy()
-
-        if "proofreading" in names:
-            # The id at which the segment was judged: after a later edit it is another segment.
-            status = self._rows(names["proofreading"], "proofreading").groupby("valid_id").any()
-            for part in ("axon", "dendrite"):
-                judged = status.index[status[f"status_{part}"]]
-                out[f"proofread_{part}"] = out["root_id"].isin(judged)
-            for part in {"both": ("axon", "dendrite")}.get(filters["proofread"], (filters["proofread"],)):
-                if part is not None:
-                    out = out[out[f"proofread_{part}"]]
-        self._require(out, "neuron", "proofread, or another version")
-
-        out = out.merge(self._best_units(units, names.get("tuning"), out["nucleus_id"]), on="nucleus_id")
-        return out.sort_values("nucleus_id", ignore_index=True)
-
-    def _best_units(self, units: pd.DataFrame, tuning_table: str | None, nuclei: pd.Series) -> pd.DataFrame:
-        """Return one unit of each nucleus, with its tuning."""
-        units = units[units["target_id"].isin(nuclei)].drop(columns="id")
-        order, ascending = ["residual"], [True]
-        if tuning_table is not None:
-            tuning = next(tuning for tuning in tables.TUNINGS if tuning.table == tuning_table)
-            found = self._rows(tuning.table, tuning.query_columns, target_id=nuclei).drop(columns="id")
-            key = tables.unit_columns()
-            found = tuning.in_our_terms(found.drop_duplicates(key))
-            units = units.merge(found, on=key, how="left")
-            order, ascending = ["cc_abs", "residual"], [False, True]
-        place = ["session", "scan_idx", "unit_id", "field"]
-        units = units.sort_values([*order, *place], ascending=[*ascending, *[True] * 4], kind="stable")
-        self._dropped["further units of the same neuron"] = int(units.duplicated("target_id").sum())
-        units = units.drop_duplicates("target_id").drop(columns=["residual", "score"])
-        return units.rename(columns={"target_id": "nucleus_id", "scan_idx": "scan"})
+        optional = {"area": filters["areas"] is None, "proofreading": filters["proofread"] is None}
+        names: dict[str, Any] = {}
+        missing = []
+        for role, candidates in choices.items():
+            table = next((table for table in candidates if table in there), None)
+            if table is not None:
+                names[role] = table
+            elif not optional.get(role):
+                missing.append(f"{' or '.join(map(repr, candidates))} ({role})")
+        if missing:
+            raise CaveError(
+                f"CAVE, tables of version {self._version}: expected {', '.join(missing)}, got "
+                f"{', '.join(sorted(there)) or 'none'}; choose another version, or another table."
+            )
+        return {**names, "tuning": list(tables.tunings_of(names["coregistration"], there))}
 
     def _synapses(self, table: str, neurons: pd.DataFrame, block: int) -> dict[str, np.ndarray]:
         """Return the pairs that synapses join, with their number and summed size."""
@@ -297,21 +262,25 @@ class _Download:
             for start in range(0, len(every), block)
         ]
         found = self._answers(queries)
+        self._tally.add("synapses", found.num_rows)
         pre, post, size = (found[name].to_numpy() for name, _ in tables.COLUMNS["synapses"])
         autapses = pre == post
-        self._dropped["synapses of a neuron with itself"] = int(autapses.sum())
+        self._tally.drop("synapses", "of a neuron with itself", autapses.sum())
         pre, post, size = pre[~autapses], post[~autapses], size[~autapses]
         number = pd.Series(np.arange(len(neurons)), index=neurons["root_id"].to_numpy())
         source, target = (number.loc[ids].to_numpy() for ids in (pre, post))
         pairs, place, count = np.unique(source * len(neurons) + target, return_inverse=True, return_counts=True)
         out = {"synapse_index": np.stack(np.divmod(pairs, len(neurons))), "count": count}
-        if len(size) and (size > 0).all():  # a release without sizes has none at all
+        unsized = int((size <= 0).sum())
+        if unsized == 0 and len(size):
             out["size"] = np.bincount(place, weights=size, minlength=len(pairs))
+        elif unsized < len(size):  # a release without sizes has none at all
+            self._tally.add("sizes of synapses", len(size))
+            self._tally.drop("sizes of synapses", f"since {unsized:,} synapses have none", len(size))
         return out
 
-    def _rows(self, table: str, columns: str | tuple[tuple[str, str], ...], **within: Iterable[int]) -> pd.DataFrame:
+    def _rows(self, table: str, columns: tuple[tuple[str, str], ...], **within: Iterable[int]) -> pd.DataFrame:
         """Return the rows of a table, all or those whose column is one of some ids."""
-        columns = tables.COLUMNS[columns] if isinstance(columns, str) else columns
         queries = []
         for name, ids in within.items():
             ids = sorted({int(value) for value in ids})
@@ -340,12 +309,14 @@ class _Download:
             return found
         if not self._parts.is_split(query):
             self._compare()
+            self._check_reference(query)
             found = self._service.query(query)
             if found is not None:
                 return self._parts.write(query, found)
             if not query.halves():
                 raise CaveError(
-                    f"CAVE, {query}: one row is more than the server's limit; ask those who run the server to raise it."
+                    f"CAVE, {query}: the server counts rows of one id that it does not send: one row is more than its "
+                    "limit; ask those who run the server to raise it."
                 )
             self._parts.split(query)
         halves = query.halves()
@@ -368,30 +339,26 @@ class _Download:
             )
         self._compared = True
 
-    def _drop(self, neurons: pd.DataFrame, why: str, which: pd.Series) -> None:
-        self._dropped[f"neurons {why}"] = int(which.sum())
+    def _check_reference(self, query: Query) -> None:
+        """Make sure that what a table calls ``target_id`` is a nucleus, where a user named the table.
 
-    def _require(self, rows: pd.DataFrame, what: str, remedy: str) -> None:
-        if rows.empty:
-            raise CaveError(f"CAVE, version {self._version}: expected at least one {what}, got none; check {remedy}.")
-
-
-def _chosen_units(units: pd.DataFrame, filters: dict[str, Any]) -> pd.DataFrame:
-    """Return the matches of units with nuclei that were asked for."""
-    keep = units["target_id"] != 0
-    if filters["min_score"] is not None:
-        keep &= units["score"] >= filters["min_score"]
-    if filters["max_residual"] is not None:
-        keep &= units["residual"] <= filters["max_residual"]
-    if filters["scans"] is not None:
-        scan = units["session"].astype(str) + "_" + units["scan_idx"].astype(str)
-        keep &= scan.isin(filters["scans"]) | (scan + "_" + units["field"].astype(str)).isin(filters["scans"])
-    return units[keep]
+        Raises:
+            CaveError: If it is the id of something else, such as a synapse.
+        """
+        if query.table in self._checked or "target_id" not in dict(query.columns):
+            return
+        reference = self._service.reference_of(query.table)
+        if reference not in ("", tables.NUCLEUS):
+            raise CaveError(
+                f"CAVE, metadata of {query.table} at version {self._version}: expected a table that refers to "
+                f"{tables.NUCLEUS!r}, got one that refers to {reference!r}; choose another table."
+            )
+        self._checked.add(query.table)
 
 
 def _measured(neurons: pd.DataFrame) -> list[str]:
     """Return the columns of tuning that are there."""
-    known = {ours for tuning in tables.TUNINGS for _, ours in tuning.columns}
+    known = {ours for tuning in tables.TUNINGS.values() for _, ours in tuning.columns}
     return [name for name in neurons.columns if name in known]
 
 

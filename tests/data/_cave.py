@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from graphcortex.data import CaveRetries, Connectome, MicronsCAVE
-from tests.cave_server import BCM, TWIN, Service
+from tests.cave_server import Service
+from tests.cave_tables import BCM, TWIN
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 LAYERS = {"23P": "L2/3", "4P": "L4", "5P-IT": "L5", "5P-ET": "L5", "6P-CT": "L6"}

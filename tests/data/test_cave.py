@@ -12,7 +12,8 @@ import torch
 
 from graphcortex._optional import MissingDependencyError
 from graphcortex.data import CaveError, CaveRetries, Connectome, MicronsCAVE
-from tests.cave_server import BCM, TWIN, Service, small_tables
+from tests.cave_server import Service
+from tests.cave_tables import BCM, TWIN, small_tables
 from tests.conftest import real_data
 from tests.data._cave import TOKEN, alone, content, dataset, naive_neurons, naive_pairs  # noqa: F401
 
@@ -71,10 +72,11 @@ def test_says_where_it_came_from(service, root):
     assert (notes["datastack"], notes["version"], notes["server_version"]) == ("minnie65_public", 1300, "5.26.4")
     assert notes["time_stamp"].startswith("2025-01-13T10:10:01.286229")
     assert notes["client_version"].startswith("8.")
-    assert len(notes["queries"]) == len(set(notes["queries"])) == len(service.asked("/query"))
-    assert notes["dropped"]["neurons in a segment with several nuclei"] >= 1
-    assert notes["dropped"]["neurons without segment"] >= 1
-    assert notes["dropped"]["synapses of a neuron with itself"] >= 1
+    # Each query is asked for its rows, and for their number.
+    assert len(notes["queries"]) == len(set(notes["queries"])) == len(service.asked("/query")) / 2
+    assert notes["dropped"]["neurons"]["in a segment with several nuclei"] >= 1
+    assert notes["dropped"]["neurons"]["without segment"] >= 1
+    assert notes["dropped"]["synapses"]["of a neuron with itself"] >= 1
 
 
 def test_is_saved_and_read_back(service, root, tmp_path):
@@ -177,7 +179,9 @@ def test_ids_that_went_through_floats_are_refused(service, root):
 
 def test_a_missing_column_is_named(service, root):
     del service.tables["aibs_metamodel_celltypes_v661"]["cell_type"]
-    with pytest.raises(CaveError, match=r"aibs_metamodel_celltypes_v661 .*a column 'cell_type', got id"):
+    with pytest.raises(
+        CaveError, match=r"aibs_metamodel_celltypes_v661 .*a column 'cell_type', got classification_system, id"
+    ):
         dataset(service, root)[0]
 
 
@@ -216,7 +220,7 @@ def test_more_synapses_of_one_pair_than_the_limit(service, root):
 
 def test_a_limit_of_none_at_all_is_an_error_that_names_it(service, root):
     service.limit = 0
-    with pytest.raises(CaveError, match="one row is more than the server's limit"):
+    with pytest.raises(CaveError, match="one row is more than its limit"):
         dataset(service, root)[0]
 
 
@@ -365,7 +369,7 @@ def test_the_client_is_asked_for_by_its_extra(service, root, monkeypatch):
         raise MissingDependencyError(f"{purpose} needs {module}: graphcortex-rnn[{extra}]")
 
     monkeypatch.setattr("graphcortex.data._cave.require", missing)
-    with pytest.raises(MissingDependencyError, match=r"MicronsCAVE needs caveclient: graphcortex\[cave\]"):
+    with pytest.raises(MissingDependencyError, match=r"MicronsCAVE needs caveclient: graphcortex-rnn\[cave\]"):
         dataset(service, root)[0]
 
 
@@ -373,7 +377,7 @@ def test_a_server_that_is_not_there_is_named(service, root):
     with pytest.raises(CaveError, match=r"connection to minnie65_public: .*Check the server address"):
         MicronsCAVE(root, 1300, server_address="nowhere", token="x", progress=False)[0]
     retries = CaveRetries(sleep=lambda _: None)
-    with pytest.raises(CaveError, match=r"connection to minnie65_public: failed 6 times"):
+    with pytest.raises(CaveError, match=r"connection to minnie65_public: failed 8 times"):
         MicronsCAVE(root, 1300, server_address="http://127.0.0.1:1", token="x", progress=False, retries=retries)[0]
 
 
@@ -405,7 +409,7 @@ def test_every_request_has_the_timeouts_and_is_sent_once(service, root, monkeypa
 
 @pytest.mark.real_data
 def test_real_wiring_comes_through_whole(root):
-    from tests.cave_server import real_tables
+    from tests.cave_tables import real_tables
 
     folder = real_data("minnie65-functional-graph")
     nodes = pd.read_csv(folder / "nodes.csv")
