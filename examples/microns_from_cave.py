@@ -102,7 +102,8 @@ def main(arguments: list[str] | None = None) -> Connectome:
           f"{int(connectome.synapses['count'].sum()):,} synapses of {notes['datastack']} version {notes['version']}, "
           f"{notes['time_stamp']}")  # fmt: skip
     for kind, reasons in notes["dropped"].items():
-        print(f"of {notes['input'][kind]:,} {kind} dropped: " + ", ".join(f"{n:,} {why}" for why, n in reasons.items()))
+        why = ", ".join(f"{number:,} {reason}" for reason, number in reasons.items() if number)
+        print(f"of {notes['input'][kind]:,} {kind} dropped: {why or 'none'}")
     return connectome
 
 
