@@ -19,7 +19,7 @@ _NO_NUMBER = MISSING_TEXT | {"NA", "N/A", "n/a", "#N/A", "NULL", "NaT", "-nan"}
 _SIGNS = re.compile(r"[+-]?[0-9.,]*[0-9][0-9.,]*([eE][+-]?[0-9]+)?")
 _WITH_COMMA = re.compile(r"[+-]?([0-9]+,[0-9]*|,[0-9]+)([eE][+-]?[0-9]+)?")
 _THOUSANDS = {sign: re.compile(rf"[+-]?[1-9][0-9]{{0,2}}(\{sign}[0-9]{{3}})+") for sign in ",."}
-_SAMPLED_ROWS = 2000
+_SAMPLED_CELLS = 50_000
 
 
 def is_missing(value: Any) -> bool:
@@ -70,7 +70,7 @@ def decimal_sign(table: pd.DataFrame) -> str | None:
         table: Cells as text, of which the first rows are looked at.
     """
     proven = set()
-    for _, column in table.head(_SAMPLED_ROWS).items():
+    for _, column in table.head(_SAMPLED_CELLS // len(table.columns)).items():
         cells = [cell for cell in map(str.strip, column) if cell not in _NO_NUMBER]
         if all(_SIGNS.fullmatch(cell) for cell in cells):
             comma, point = (any(sign in cell for cell in cells) for sign in ",.")

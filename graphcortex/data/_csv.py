@@ -61,11 +61,15 @@ def read_csv(path: Path, separator: str | None = None, encoding: str | None = No
     skipped, declared, header = _beginning(sample, path)
     if separator is None or len(_rows([header], separator)[0]) < 2:
         separator = declared or _separator(sample[skipped:], path)
-    if all(_NUMBER.fullmatch(cell) for cell in next(csv.reader([header], delimiter=separator)) if cell):
+    names = [name.strip() for name in next(csv.reader([header], delimiter=separator)) if name.strip()]
+    if all(_NUMBER.fullmatch(name) for name in names):
         raise DataFileError(
             f"{path}: expected the names of the columns in the first line that does not begin with '#', got numbers "
             f"({header.strip()[:60]!r}): write the names of the columns there."
         )
+    repeated = [name for name in names if names.count(name) > 1]
+    if repeated:
+        raise DataFileError(f"{path}: expected each column to be named once, got {repeated[0][:80]!r} more than once.")
     with _text(path, codec) as file, warnings.catch_warnings():
         for _ in range(skipped):
             file.readline()

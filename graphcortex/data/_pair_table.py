@@ -146,7 +146,7 @@ def _without_repeats(
     proven = np.zeros(len(table), dtype=bool)
     # A connector may have several targets that are one neuron: it proves nothing.
     if used["synapse_id"] and not _is_connector(used["synapse_id"]):
-        proven = again & ~_without_id(table[used["synapse_id"]])
+        proven[again] = ~_without_id(table[used["synapse_id"]][again])
     unclear = int((again & ~proven).sum())
     counts["synapse_rows_repeated"] = int(again.sum())
     # Where a row is one synapse and holds nothing but its ends, rows that are alike are the rule.

@@ -279,6 +279,7 @@ def test_rows_of_totals(tmp_path):
 BAD = {
     "no header": ("101,0.5,0,0\n102,1,2,3\n", r"expected the names of the columns.*got numbers \('101,0.5,0,0'\)"),
     "a header behind a comment sign": ("# root_id,x_um,y_um,z_um\n101,0.5,0,0\n", r"that does not begin with '#'"),
+    "a column twice": (NEURONS.replace("z_um", " x_um"), r"each column to be named once, got 'x_um' more than once"),
     "comments alone": ("# FlyWire\n# 783\n", r"got comments alone"),
     "nothing": ("", r"got an empty file"),
     "decimal commas between commas": (

@@ -39,7 +39,8 @@ def tables(kind: str, damaged: str):
         for name, table in (("neurons", NEURONS), ("synapses", PAIRS)):
             path = folder / f"{name}.{kind}"
             table.to_csv(path, index=False) if kind == "csv" else table.to_parquet(path)
-        read = lambda: from_tables(folder / f"neurons.{kind}", folder / f"synapses.{kind}", unit="nm")  # noqa: E731
+        options = {"unit": "nm", "missing_id": 0, "duplicate_synapses": "sum"}  # none of them warns
+        read = lambda: from_tables(folder / f"neurons.{kind}", folder / f"synapses.{kind}", **options)  # noqa: E731
         return folder / f"{damaged}.{kind}", read
 
     return prepare
