@@ -1,7 +1,8 @@
 """What recurrent weights may be: signs and fixed parts, as parametrisations or as a projection after the optimiser's step.
 
 A parametrisation computes ``edge_weight`` from a free parameter, which is what the optimiser sees
-(``rnn.parametrizations.edge_weight.original``). Several may be registered on top of each other.
+(``rnn.parametrizations.edge_weight.original``). Several may be registered on top of each other. They are in the state of the
+network, and pickle with it.
 """
 
 from __future__ import annotations
@@ -286,8 +287,9 @@ def learn_gain(rnn: GraphRNN, edge_scale: EdgeValues) -> GraphRNN:
         raise ValueError(
             f"edge_scale must not be zero, got {int((scale == 0).sum())} zeros: no gain changes such an edge; drop it."
         )
+    parametrize.register_parametrization(rnn, "edge_weight", Gain(scale))
     rnn.set_edge_weight(scale)
-    return parametrize.register_parametrization(rnn, "edge_weight", Gain(scale))
+    return rnn
 
 
 def learn_change(rnn: GraphRNN, edge_offset: EdgeValues) -> GraphRNN:
@@ -306,8 +308,9 @@ def learn_change(rnn: GraphRNN, edge_offset: EdgeValues) -> GraphRNN:
         ValueError: If there is not one finite value per edge.
     """
     offset = _edge_values(rnn, edge_offset, "edge_offset")
+    parametrize.register_parametrization(rnn, "edge_weight", Offset(offset))
     rnn.set_edge_weight(offset)
-    return parametrize.register_parametrization(rnn, "edge_weight", Offset(offset))
+    return rnn
 
 
 def _edge_values(rnn: GraphRNN, values: EdgeValues, name: str) -> EdgeValues:

@@ -38,6 +38,11 @@ class GraphRNN(Portable, MessagePassing):
     where :math:`W_{ij}` is the weight of the edge from neuron :math:`i` to neuron :math:`j`, and :math:`\xi_t` is standard normal
     noise. Shapes are those of :class:`torch.nn.RNN`.
 
+    The state of a network holds its edges. A state of other edges is refused, also where there are as many of them; where edges
+    moved during training, call :meth:`set_edges` with those of the state first. A network also pickles as a whole, with its
+    constraints (``torch.save(rnn, path)``, ``torch.multiprocessing.spawn``). A pickle can run any code: load one with
+    ``torch.load(path, weights_only=False)`` only where you trust its source, and prefer ``rnn.state_dict()``.
+
     Args:
         input_size: Number of input channels I.
         edge_index: Source (row 0) and target (row 1) of each edge, shape ``(2, E)``. Repeated edges add.
@@ -53,7 +58,8 @@ class GraphRNN(Portable, MessagePassing):
         pos: Position of each neuron, shape ``(N, D)`` with D of 1 to 3, in any unit. It changes the speed alone: a network of some
             200,000 neurons and more keeps those that are near in space near in memory.
         checkpoint_every: Keep the states of every k-th step only and compute the others again in the backward pass: the memory
-            is that of ``T / k + k`` steps in place of T, for about a third more time. 0 keeps all.
+            is that of ``T / k + k`` steps in place of T, for about a third more time. 0 keeps all. The noise is the same again, and
+            the generator that was given is not moved by the backward pass.
 
     Attributes:
         edge_weight: Weight of each edge, a Parameter of shape ``(E,)``.

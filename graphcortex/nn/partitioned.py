@@ -69,13 +69,19 @@ class PartitionedRNN(Portable):
         source, target = rnn.edge_index
         mine = ((target >= first) & (target < last)).nonzero().squeeze(1)
         self.register_buffer("edge_index", torch.stack([source[mine], target[mine] - first]))
-        self.structure = GraphStructure.build(self.edge_index, last - first, num_sources=rnn.num_nodes)
+        self._structure = GraphStructure.build(self.edge_index, last - first, num_sources=rnn.num_nodes)
         _share(rnn, "edge_weight", mine, self)
         _share(rnn, "input_weight", (slice(None), self.neurons), self)
         if rnn.bias is None:
             self.bias = None
         else:
             _share(rnn, "bias", self.neurons, self)
+
+    @property
+    def structure(self) -> GraphStructure:
+        """The sorted edges of this process, on the device of its weights."""
+        self._structure = self._structure.to(self.edge_index.device)
+        return self._structure
 
     def forward(
         self, x: torch.Tensor, h0: torch.Tensor | None = None, *, return_sequence: bool = True
