@@ -171,6 +171,15 @@ def test_a_constraint_on_top_of_another_keeps_the_magnitudes(map):
 
 
 @each_map
+@pytest.mark.parametrize("learn", [learn_gain, learn_change])
+def test_what_is_learned_on_top_of_another_constraint_starts_at_what_is_fixed(learn, map):
+    fixed = SIGNS.repeat_interleave(4) * torch.linspace(1, 4, 16)
+    rnn = learn(constrain_dale(GraphRNN(2, complete_edge_index(4), 4), SIGNS, map=map), fixed.abs())
+    expected = fixed if learn is learn_gain else fixed.abs()
+    assert_close(rnn.edge_weight.detach(), expected, rtol=0, atol=2e-3)
+
+
+@each_map
 @pytest.mark.parametrize(
     "make", [lambda map: NonNegative(map), lambda map: Dale(torch.tensor([1.0, -1.0] * 3), None, map)]
 )
