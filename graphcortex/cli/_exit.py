@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 
 from graphcortex._optional import MissingDependencyError
+from graphcortex.cli._interrupt import EXIT_CODE, MESSAGE
 from graphcortex.study import EngineError
 
 
@@ -21,9 +22,5 @@ def guarded(work: Callable[[], int | None]) -> int:
         print(f"graphcortex: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(
-            "\ngraphcortex: stopped; every finished run is kept. The same command, without --overwrite, goes on where it was; so "
-            "does: graphcortex resume DIR, with the folder of the results.",
-            file=sys.stderr,
-        )
-        return 130
+        print(MESSAGE, end="", file=sys.stderr)
+        return EXIT_CODE

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import pickle
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from graphcortex._processes import end_with_parent
+from graphcortex._processes import end_with_parent, ignore_interrupts, starting_processes
 from graphcortex._random import derive_seed
 from graphcortex.graphs import NullModel, SimpleGraph
 
@@ -48,9 +47,10 @@ def members(
     size = max(1, min(_MOST_AT_ONCE, len(which) // (4 * processes)))
     pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=_receive, initargs=work)
     try:
-        parts: list[Future[list[np.ndarray]]] = [
-            pool.submit(_compute, which[start : start + size]) for start in range(0, len(which), size)
-        ]
+        with starting_processes():
+            parts: list[Future[list[np.ndarray]]] = [
+                pool.submit(_compute, which[start : start + size]) for start in range(0, len(which), size)
+            ]
         for part in parts:
             yield from part.result()
     except BrokenProcessPool as error:
@@ -98,7 +98,7 @@ def _bare(graph: SimpleGraph) -> SimpleGraph:
 
 def _receive(*work: Any) -> None:
     global _work
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the first process ends the others
+    ignore_interrupts()
     end_with_parent()
     torch.set_num_threads(1)
     _work = work

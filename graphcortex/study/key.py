@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from graphcortex._checks import check_choice, check_count
@@ -13,10 +14,28 @@ RECURRENCE = ("free", "nonnegative")
 """The two arms of the study: recurrent weights of any sign, or kept at or above 0."""
 
 
-_SAFE = re.compile(r"[\w.+:-]+")
+_SAFE = re.compile(r"(?!\.)[\w.+:-]+(?<!\.)")  # as the name of a folder everywhere
+_LONGEST = 200  # bytes
+_LAST_SEED = 2**63 - 1  # what the file of a run can hold
 _SLUG = re.compile(
     r"(?P<connectome>[^/]+)/(?P<protocol>[^/]+)/(?P<task>[^/]+)/(?P<variant>.+)-(?P<recurrence>[a-z]+)-seed(?P<seed>\d+)"
 )
+
+
+def check_names_differ(names: Iterable[str], what: str) -> None:
+    """Check that no two names are those of one folder where the case of letters does not count.
+
+    Raises:
+        ValueError: If two differ in nothing but that.
+    """
+    known: dict[str, str] = {}
+    for name in names:
+        other = known.setdefault(name.casefold(), name)
+        if other != name:
+            raise ValueError(
+                f"{what} must have names that differ in more than the case of letters, since some file systems take such names "
+                f"for one; got {other!r} and {name!r}."
+            )
 
 
 @dataclass(frozen=True)
@@ -33,7 +52,8 @@ class RunKey:
         protocol: Name of the protocol, see :meth:`graphcortex.study.Protocol.parse`.
 
     Raises:
-        ValueError: If a part is unknown, or a name has other characters than letters, digits and ``_ . + : -``.
+        ValueError: If a part is unknown, a seed does not lie in ``0 .. 2**63 - 1``, or a name has other characters than letters,
+            digits and ``_ . + : -``, begins or ends with a dot, or is longer than 200 bytes.
     """
 
     task: str
@@ -46,11 +66,18 @@ class RunKey:
     def __post_init__(self):
         object.__setattr__(self, "variant", Variant.parse(self.variant))
         check_choice(self.recurrence, "recurrence", RECURRENCE)
-        check_count(self.seed, "seed", minimum=0)
+        object.__setattr__(self, "seed", check_count(self.seed, "seed", minimum=0))
+        if self.seed > _LAST_SEED:
+            raise ValueError(f"seed must be at most {_LAST_SEED}, got {self.seed}.")
         for name in ("task", "connectome"):
             value = getattr(self, name)
             if not isinstance(value, str) or not _SAFE.fullmatch(value):
-                raise ValueError(f"{name} must be a name of letters, digits and _ . + : -, got {value!r}.")
+                raise ValueError(
+                    f"{name} must be a name of letters, digits and _ . + : -, with no dot at either end, got {value!r}."
+                )
+        for name in ("task", "connectome", "protocol"):
+            if len(str(getattr(self, name)).encode()) > _LONGEST:
+                raise ValueError(f"{name} must be a name of at most {_LONGEST} bytes, got {getattr(self, name)!r}.")
         Protocol.parse(self.protocol)
 
     @property

@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from graphcortex._checks import check_choice, check_count, check_number
 
 FUNCTIONAL = {
@@ -161,6 +163,14 @@ class Protocol:
     interval: str = "t"
 
     def __post_init__(self):
+        for field in fields(
+            self
+        ):  # a number of NumPy is that of Python: it goes into files, and is compared with what is there
+            value = getattr(self, field.name)
+            if isinstance(value, np.generic):
+                object.__setattr__(self, field.name, value.item())
+        if isinstance(self.betas, (tuple, list)):
+            object.__setattr__(self, "betas", tuple(b.item() if isinstance(b, np.generic) else b for b in self.betas))
         for name in ("num_train", "num_test", "batch_size", "epochs", "num_nulls", "communicability_probes"):
             check_count(getattr(self, name), name)
         for name in ("data_seed", "num_validation"):

@@ -21,7 +21,7 @@ from graphcortex._atomic import UNFINISHED, remove_unfinished, write_bytes, writ
 from graphcortex.data import Connectome
 from graphcortex.study import manifest, part
 from graphcortex.study.failure import Failure
-from graphcortex.study.key import RunKey
+from graphcortex.study.key import RunKey, check_names_differ
 from graphcortex.study.protocol import Protocol
 from graphcortex.study.run import RunResult
 
@@ -94,7 +94,11 @@ class Store:
     def _check_folder(self, settings: dict[str, Any], overwrite: bool) -> None:
         check_is_folder(self.folder)
         if (self.folder / MANIFEST).is_file():
-            found = manifest.differences(_read_manifest(self.folder / MANIFEST)["settings"], settings)
+            there = _read_manifest(self.folder / MANIFEST)["settings"]
+            found = manifest.differences(there, settings)
+            if not overwrite:
+                for name in manifest.GROWING:
+                    check_names_differ([*there.get(name, {}), *settings.get(name, {})], f"{name} of {self.folder}")
             if found and not overwrite:
                 raise StoreError(
                     f"{self.folder} holds the results of another study, which are not overwritten: {'; '.join(found)}. "

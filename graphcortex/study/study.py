@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import signal
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
@@ -15,12 +13,13 @@ import torch
 
 from graphcortex import __version__
 from graphcortex._checks import check_choice, check_count
+from graphcortex._processes import interrupts_deferred
 from graphcortex.data import Connectome
 from graphcortex.study._files import folder_lock
 from graphcortex.study.engines import Engine, InProcess, Runner
 from graphcortex.study.failure import Failure
 from graphcortex.study.fingerprint import fingerprint
-from graphcortex.study.key import RECURRENCE, RunKey
+from graphcortex.study.key import RECURRENCE, RunKey, check_names_differ
 from graphcortex.study.logs import Log
 from graphcortex.study.possible import check_possible
 from graphcortex.study.progress import Progress
@@ -77,8 +76,9 @@ class Study:
             raise ValueError(
                 f"connectomes must be a dict of names and connectomes, got {type(self.connectomes).__name__}."
             )
-        if not isinstance(self.seeds, Sequence) and not isinstance(self.seeds, range):
+        if not isinstance(self.seeds, Iterable):
             self._set("seeds", range(check_count(self.seeds, "seeds")))
+        self._set("seeds", tuple(check_count(seed, "seed", minimum=0) for seed in self.seeds))
         if not isinstance(self.protocols, Mapping):
             self._set("protocols", {name: Protocol.parse(name) for name in self.protocols})
         if not isinstance(self.tasks, Mapping):
@@ -93,9 +93,11 @@ class Study:
                 raise ValueError(f"{name} must name at least one, got none.")
         for recurrence in self.recurrence:
             check_choice(recurrence, "recurrence", RECURRENCE)
-        check_count(self.threads, "threads", minimum=0)
+        self._set("threads", check_count(self.threads, "threads", minimum=0))
         check_device(self.device)
         self.keys()  # which checks every name
+        for name in ("connectomes", "protocols", "tasks"):
+            check_names_differ(getattr(self, name), name)
         for name, connectome in self.connectomes.items():
             for protocol in self.protocols.values():
                 for variant in self.variants:
@@ -179,7 +181,10 @@ class Study:
             ValueError: If a task of the user's draws other trials each time.
         """
         out = Path(out)
-        check_count(checkpoint_every, "checkpoint_every", minimum=0)
+        keep_weights, checkpoint_every = (
+            bool(keep_weights),
+            check_count(checkpoint_every, "checkpoint_every", minimum=0),
+        )
         settings = self.settings()
         with _locked(out):
             store = Store(out, settings, study=self._asked(keep_weights, checkpoint_every), overwrite=overwrite)
@@ -216,7 +221,7 @@ class Study:
             try:
                 for result in found:
                     failed = isinstance(result, Failure)
-                    with _no_interrupt():
+                    with interrupts_deferred():  # what is being written gets written
                         if failed:
                             failures.append(result)
                             store.save_failure(result)
@@ -321,19 +326,3 @@ def _locked(folder: Path) -> Iterator[None]:
         if not held:
             raise StoreError(f"another process is running a study in {folder}; wait for it, or choose another --out.")
         yield
-
-
-@contextlib.contextmanager
-def _no_interrupt() -> Iterator[None]:
-    """Let what is being written be written, and only then heed Ctrl-C."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    heard = []
-    before = signal.signal(signal.SIGINT, lambda *_: heard.append(True))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if heard:
-        raise KeyboardInterrupt

@@ -6,7 +6,6 @@ import contextlib
 import multiprocessing
 import multiprocessing.connection
 import pickle
-import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from graphcortex._checks import check_count
-from graphcortex._processes import end_with_parent
+from graphcortex._processes import end_with_parent, ignore_interrupts, starting_processes
 from graphcortex.study.engines.runner import Runner, attempt
 from graphcortex.study.failure import Failure
 from graphcortex.study.key import RunKey
@@ -60,8 +59,10 @@ class Processes:
         """
         work = sendable(replace(runner, threads=self.threads))
         waiting = deque((key, 1) for key in keys)
-        workers = [_Worker(work) for _ in range(min(self.workers, len(keys)))]
+        workers: list[_Worker] = []
         try:
+            while len(workers) < min(self.workers, len(keys)):
+                workers.append(_Worker(work))
             while workers:
                 ready = multiprocessing.connection.wait([worker.connection for worker in workers])
                 for worker in [worker for worker in workers if worker.connection in ready]:
@@ -110,7 +111,8 @@ class _Worker:
         self.tries = 0
         self.began = False
         self.process = _CONTEXT.Process(target=_work, args=(theirs, work), daemon=True)
-        self.process.start()
+        with starting_processes():
+            self.process.start()
         theirs.close()  # so that its end is seen here
 
     def receive(self) -> tuple[str, Any]:
@@ -128,9 +130,9 @@ class _Worker:
 
     def end(self, *, now: bool = False) -> int | None:
         """End the process, which has nothing to do, or nothing that anybody wants, and return its exit code."""
-        self.connection.close()
         if now:
-            self.process.kill()
+            self.process.kill()  # before its connection ends, of which it would complain
+        self.connection.close()
         self.process.join()
         code = self.process.exitcode
         self.process.close()
@@ -139,18 +141,16 @@ class _Worker:
 
 def _work(connection: Connection, work: bytes) -> None:
     """Compute the runs that are asked for, until nobody asks."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the first process ends the others
+    ignore_interrupts()
     end_with_parent()
     runner: Runner = pickle.loads(work)  # noqa: S301 - from the process that started this one
-    connection.send(("ready", None))
-    while True:
-        try:
+    with contextlib.suppress(EOFError, ConnectionError):  # the process that asked is gone
+        connection.send(("ready", None))
+        while True:
             key = connection.recv()
-        except EOFError:
-            return
-        found = attempt(runner, key, lambda row: connection.send(("epoch", row)))
-        # As bytes: a tensor in a message of its own would travel in shared memory, which ends with this process.
-        connection.send(("done", pickle.dumps(found)))
+            found = attempt(runner, key, lambda row: connection.send(("epoch", row)))
+            # As bytes: a tensor in a message of its own would travel in shared memory, which ends with this process.
+            connection.send(("done", pickle.dumps(found)))
 
 
 def sendable(runner: Runner) -> bytes:
