@@ -9,6 +9,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 UNFINISHED = ".part"
 """The end of the names of files and folders that are still being written. One that no process writes can be deleted."""
@@ -40,8 +41,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         with contextlib.suppress(FileNotFoundError):
             os.chmod(unfinished, stat.S_IMODE(path.stat().st_mode))
         os.replace(unfinished, path)
-    except BaseException:
+    except BaseException as error:
         _remove(unfinished)
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+            error.filename = str(path)  # a full disk does not say of which file it is
         raise
     _sync_folder(path.parent)
 
@@ -63,6 +66,42 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         OSError: If it cannot be written; what was there before is there still.
     """
     write_bytes(path, text.encode("utf-8"))
+
+
+def save_with_torch(content: object, unfinished: Path) -> None:
+    """Write what :func:`torch.save` can write, under a name that :func:`replacing` gave.
+
+    Raises:
+        OSError: If it cannot be written, as to a full disk, of which torch alone gives a RuntimeError of its own.
+    """
+    import torch
+
+    with unfinished.open("xb") as file:
+        stream = _Stream(file)
+        try:
+            torch.save(content, stream)
+        except RuntimeError:
+            if stream.error is None:
+                raise
+            raise stream.error from None
+
+
+class _Stream:
+    """A file for torch.save, which forgets the error of the system that stopped it."""
+
+    def __init__(self, file: IO[bytes]):
+        self._file = file
+        self.error: OSError | None = None
+
+    def write(self, content: bytes) -> int:
+        try:
+            return self._file.write(content)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def flush(self) -> None:
+        self._file.flush()
 
 
 def remove_unfinished(folder: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
-from graphcortex._atomic import replacing
+from graphcortex._atomic import replacing, save_with_torch
 from graphcortex.data._digest import digest_of
 from graphcortex.data._validate import ConnectomeError
 from graphcortex.data.schema import STORES, fields_of, suggestion
@@ -53,8 +53,8 @@ def write_connectome(graph: Connectome, path: str | os.PathLike) -> None:
             record[level] = {name: value.detach().cpu().clone() for name, value in graph[store].items()}
     record["graph"] = {name: dict(notes) for name, notes in graph._global_store.items()}
     record["sha256"] = _digest(record)
-    with whole(path) as part, part.open("xb") as file:
-        torch.save(record, file)
+    with whole(path) as part:
+        save_with_torch(record, part)
 
 
 def read_connectome(cls: type[C], path: str | os.PathLike) -> C:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from graphcortex._atomic import UNFINISHED, replacing
+from graphcortex._atomic import UNFINISHED, replacing, save_with_torch
 from graphcortex.study.manifest import differences
 
 _FORMAT = "graphcortex.study.Checkpoint"
@@ -35,9 +35,13 @@ class Checkpoint:
     identity: dict[str, Any]
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write the state, in place of an earlier one."""
+        """Write the state, in place of an earlier one.
+
+        Raises:
+            OSError: If it cannot be written; an earlier one is there still.
+        """
         with replacing(self.path) as unfinished:
-            torch.save({"format": _FORMAT, "identity": json.dumps(self.identity), "state": state}, unfinished)
+            save_with_torch({"format": _FORMAT, "identity": json.dumps(self.identity), "state": state}, unfinished)
 
     def load(self, device: torch.device | str = "cpu") -> dict[str, Any] | None:
         """Return the state that was saved last, or None where there is none.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import json
@@ -36,6 +37,9 @@ _WRITTEN = (
     *(_OLD, MANIFEST),
 )
 """What a study writes, what marks the folder as its own last: it does so until all else is deleted."""
+
+_SPARE = ("set_aside", "figures", "report", "nulls", "tensorboard")
+"""What no study needs to go on."""
 
 _LOCKED = (
     *("runs", "weights", "failures", "set_aside", "connectomes", "checkpoints"),
@@ -320,10 +324,25 @@ def _writing(folder: Path):
     try:
         yield
     except OSError as error:
+        advice = (
+            _room(folder)
+            if error.errno in (errno.ENOSPC, errno.EDQUOT)
+            else "mend that (room on the disk, permissions)"
+        )
         raise StoreError(
-            f"{folder} cannot be written to ({error}). The runs that are there are whole; mend that (room on the disk, "
-            "permissions), and the same command goes on with the others, or choose another --out."
+            f"{folder} cannot be written to ({error}). The runs that are there are whole; {advice}, and the same command goes on "
+            "with the others, or choose another --out."
         ) from error
+
+
+def _room(folder: Path) -> str:
+    """Say how full the disk of a folder is, and what of the folder can be deleted."""
+    disk = shutil.disk_usage(folder if folder.exists() else folder.parent)
+    sizes = {name: sum(file.stat().st_size for file in (folder / name).rglob("*") if file.is_file()) for name in _SPARE}
+    spare = ", ".join(f"{name} ({size / 1e6:.1f} MB)" for name, size in sizes.items() if size)
+    return f"free some of its disk, which has {disk.free / 1e6:.1f} of {disk.total / 1e6:.1f} MB left" + (
+        f"; of this folder you can delete {spare}" if spare else ""
+    )
 
 
 def _is_ours_unfinished(path: Path) -> bool:

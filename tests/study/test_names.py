@@ -61,7 +61,9 @@ def test_numbers_of_numpy_are_those_of_python_everywhere(tmp_path):
     assert Protocol(betas=[0.5, 0.25]) == Protocol(betas=(0.5, 0.25))
 
 
-@pytest.mark.parametrize("name", [".", "..", ".hidden", "ends.", "a/b", "", "n\u0000", "a b", "x" * 201, "\u00e9" * 101])
+@pytest.mark.parametrize(
+    "name", [".", "..", ".hidden", "ends.", "a/b", "", "n\u0000", "a b", "x" * 201, "\u00e9" * 101]
+)
 def test_a_name_that_is_no_folder_of_its_own_is_refused(name, tmp_path):
     for changed in ({"connectomes": {name: connectome(12)}}, {"tasks": {name: None}}):
         with pytest.raises(ValueError, match=r"(connectome|task) must be a name of .*got"):
