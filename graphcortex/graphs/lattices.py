@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from graphcortex.graphs.simple import SimpleGraph, merge_edges
+from graphcortex.graphs.simple import SimpleGraph
 from graphcortex.graphs.swaps import Swaps
 
 MAX_ROUNDS, MAX_TRIALS = 400, 80_000_000
@@ -48,13 +48,13 @@ def ring_lattice(graph: SimpleGraph, seed: int) -> SimpleGraph:
     target = (source + step) % N
     if not graph.directed:
         source, target = np.minimum(source, target), np.maximum(source, target)
-    weight = graph.weight
-    if weight is not None:
+    moved = None
+    if graph.weight is not None:
         shuffled = rng.permutation(M)
         nearest = shuffled[np.argsort(ring[shuffled], kind="stable")]
-        weight = np.empty(M)
-        weight[nearest] = np.sort(graph.weight)[::-1]
-    return replace(graph, **_sorted(source, target, weight, N))
+        moved = np.empty(M, dtype=np.int64)
+        moved[nearest] = np.argsort(graph.weight, kind="stable")[::-1]
+    return graph.with_edges(source, target, moved)
 
 
 def degree_lattice(graph: SimpleGraph, seed: int) -> SimpleGraph:
@@ -96,9 +96,4 @@ def degree_lattice(graph: SimpleGraph, seed: int) -> SimpleGraph:
     source, target = at[swaps.source], at[swaps.target]
     if not graph.directed:
         source, target = np.minimum(source, target), np.maximum(source, target)
-    return replace(graph, **_sorted(source, target, graph.weight, N))
-
-
-def _sorted(source: np.ndarray, target: np.ndarray, weight: np.ndarray | None, num_nodes: int) -> dict:
-    source, target, weight = merge_edges(source, target, weight, num_nodes)
-    return {"source": source, "target": target, "weight": weight}
+    return graph.with_edges(source, target)

@@ -11,6 +11,7 @@ from graphcortex._checks import check_choice
 from graphcortex.graphs.lattices import degree_lattice, ring_lattice
 from graphcortex.graphs.rewiring import rewire_degrees, rewire_degrees_and_lengths
 from graphcortex.graphs.simple import SimpleGraph
+from graphcortex.graphs.strengths import rewire_signed_strengths
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class NullModel:
 
     Attributes:
         name: Its name.
-        draw: From a graph and an int seed to a random graph. Weights are moved, never changed.
+        draw: From a graph and an int seed to a random graph. Weights are moved with their signs, and changed by
+            ``"signed_strength"`` alone.
         needs: What of the graph it depends on besides the number of neurons, edges and direction: some of ``"edges"``,
             ``"weights"``, ``"positions"``. What is kept of an ensemble is found again by these.
     """
@@ -44,15 +46,14 @@ def erdos_renyi(graph: SimpleGraph, seed: int) -> SimpleGraph:
         target = target + (target >= source)
     else:
         source, target = _upper_pair(chosen, N)
-    weight = None if graph.weight is None else rng.permutation(graph.weight)
-    return replace(graph, source=source, target=target, weight=weight)
+    return graph.with_edges(source, target, None if graph.weight is None else rng.permutation(graph.num_edges))
 
 
 def shuffle_weights(graph: SimpleGraph, seed: int) -> SimpleGraph:
     """Shuffle the weights among the edges; what is linked stays. An unweighted graph is its own."""
     if graph.weight is None:
         return graph
-    return replace(graph, weight=np.random.default_rng(seed).permutation(graph.weight))
+    return graph.with_edges(graph.source, graph.target, np.random.default_rng(seed).permutation(graph.num_edges))
 
 
 def shuffle_positions(graph: SimpleGraph, seed: int) -> SimpleGraph:
@@ -99,6 +100,7 @@ NULL_MODELS = {
         NullModel("positions", shuffle_positions, ("edges", "weights", "positions")),
         NullModel("lattice", ring_lattice, ("weights",)),
         NullModel("degree_lattice", degree_lattice, ("edges", "weights")),
+        NullModel("signed_strength", rewire_signed_strengths, ("edges", "weights")),
     )
 }
 

@@ -36,8 +36,7 @@ def rewire_degrees(graph: SimpleGraph, seed: int) -> SimpleGraph:
     """
     rng = np.random.default_rng(seed)
     source, target = _shuffled(graph, rng, lambda swaps: swaps.shuffle(SWAPS_PER_EDGE, MAX_ROUNDS))
-    weight = None if graph.weight is None else rng.permutation(graph.weight)
-    return replace(graph, source=source, target=target, weight=weight)
+    return graph.with_edges(source, target, None if graph.weight is None else rng.permutation(graph.num_edges))
 
 
 def rewire_degrees_and_lengths(graph: SimpleGraph, seed: int, num_bins: int = LENGTH_BINS) -> SimpleGraph:
@@ -66,16 +65,15 @@ def rewire_degrees_and_lengths(graph: SimpleGraph, seed: int, num_bins: int = LE
         swaps.shuffle(SWAPS_PER_EDGE, MAX_ROUNDS, _cancelling(swaps, bins, rng))
 
     source, target = _shuffled(graph, rng, shuffle)
-    weight = graph.weight
-    if weight is not None:
+    moved = None
+    if graph.weight is not None:
         # Both sides sorted by bin: the edges in any order within one, the weights in a random one.
         before, after = bins.of(graph.source, graph.target), bins.of(source, target)
-        order = rng.permutation(weight.size)
+        order = rng.permutation(graph.num_edges)
         order = order[np.argsort(before[order], kind="stable")]
-        moved = np.empty_like(weight)
-        moved[np.argsort(after, kind="stable")] = weight[order]
-        weight = moved
-    return replace(graph, source=source, target=target, weight=weight)
+        moved = np.empty_like(order)
+        moved[np.argsort(after, kind="stable")] = order
+    return graph.with_edges(source, target, moved)
 
 
 class LengthBins:

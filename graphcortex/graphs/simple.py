@@ -21,10 +21,12 @@ class SimpleGraph:
     Attributes:
         source: Source of each edge, int64, shape ``(M,)``; edges ascend by (source, target).
         target: Target of each edge, int64, shape ``(M,)``; greater than the source where the graph is undirected.
-        weight: Weight of each edge, float64 greater than 0, shape ``(M,)``; None for an unweighted graph.
+        weight: Size of the weight of each edge, float64 greater than 0, shape ``(M,)``; None for an unweighted graph.
         num_nodes: Number of neurons :math:`N`.
         directed: Whether edges have a direction. If not, each linked pair is stored once.
         pos: Position of each neuron in um, float64, shape ``(N, 3)``, where it matters.
+        sign: Sign of each weight, int8, shape ``(M,)``: +1, -1, or 0 for a pair without direction whose two directions differ in
+            sign. None where no weight is negative.
     """
 
     source: np.ndarray
@@ -33,6 +35,7 @@ class SimpleGraph:
     num_nodes: int
     directed: bool
     pos: np.ndarray | None = None
+    sign: np.ndarray | None = None
 
     @property
     def num_edges(self) -> int:
@@ -46,7 +49,7 @@ class SimpleGraph:
 
     @property
     def edge_weight(self) -> torch.Tensor | None:
-        """The weights as a tensor, float64, shape ``(M,)``."""
+        """The sizes of the weights as a tensor, float64, shape ``(M,)``."""
         return None if self.weight is None else torch.from_numpy(self.weight)
 
     @cached_property
@@ -94,8 +97,21 @@ class SimpleGraph:
         """The graph as one of igraph, without its weights."""
         return _igraph.build(self.source, self.target, self.num_nodes, directed=self.directed)
 
+    def with_edges(self, source: np.ndarray, target: np.ndarray, moved: np.ndarray | None = None) -> SimpleGraph:
+        """Return the graph with other edges, which take the weights of its own together with their signs.
+
+        Args:
+            source: Source of each edge, int64, shape ``(M,)``, in any order; no pair occurs twice.
+            target: Target of each edge, int64, shape ``(M,)``.
+            moved: The edge of this graph whose weight each takes, int64, shape ``(M,)``; that of the same number if None.
+        """
+        order = np.argsort(source * self.num_nodes + target, kind="stable")
+        taken = order if moved is None else moved[order]
+        weight, sign = (None if values is None else values[taken] for values in (self.weight, self.sign))
+        return replace(self, source=source[order], target=target[order], weight=weight, sign=sign)
+
     def unweighted(self) -> SimpleGraph:
-        """Return the graph without its weights."""
+        """Return the graph without the sizes of its weights."""
         return self if self.weight is None else replace(self, weight=None)
 
     def undirected(self) -> SimpleGraph:
@@ -104,9 +120,11 @@ class SimpleGraph:
             return self
         low, high = np.minimum(self.source, self.target), np.maximum(self.source, self.target)
         weight = None if self.weight is None else self.weight / 2
-        return SimpleGraph(
-            *merge_edges(low, high, weight, self.num_nodes), self.num_nodes, directed=False, pos=self.pos
-        )
+        source, target, weight = merge_edges(low, high, weight, self.num_nodes)
+        sign = None
+        if self.sign is not None:
+            sign = np.sign(merge_edges(low, high, self.sign.astype(np.int64), self.num_nodes)[2]).astype(np.int8)
+        return SimpleGraph(source, target, weight, self.num_nodes, directed=False, pos=self.pos, sign=sign)
 
     def _sum_at_sources(self, values: np.ndarray | None) -> np.ndarray:
         total = np.bincount(self.source, weights=values, minlength=self.num_nodes)
@@ -127,7 +145,7 @@ def simple_graph(
 ) -> SimpleGraph:
     r"""Bring a graph into the form that metrics are defined on.
 
-    Repeated edges are one edge, with the sum of their weights. Signs are then dropped, and an edge stays where
+    Repeated edges are one edge, with the sum of their weights. Its size and its sign are then kept apart, and an edge stays where
     :math:`|W_{ij}|` exceeds the threshold; self-connections never do. Without direction, the weight of a pair is
     :math:`(|W_{ij}| + |W_{ji}|) / 2`, and is what is held against the threshold.
 
@@ -166,9 +184,11 @@ def simple_graph(
         source, target = source[between], target[between]
         weight = None if weight is None else weight[between]
     source, target, weight = merge_edges(source, target, weight, num_nodes)
+    sign = None
     if weight is not None:
+        sign = np.sign(weight).astype(np.int8) if (weight < 0).any() else None
         weight = np.abs(weight)
-    graph = SimpleGraph(source, target, weight, num_nodes, directed=True, pos=place)
+    graph = SimpleGraph(source, target, weight, num_nodes, directed=True, pos=place, sign=sign)
     if not directed:
         graph = graph.undirected()
     if graph.weight is None:
@@ -176,7 +196,8 @@ def simple_graph(
     kept = graph.weight > threshold
     if kept.all():
         return graph
-    return replace(graph, source=graph.source[kept], target=graph.target[kept], weight=graph.weight[kept])
+    sign = None if graph.sign is None else graph.sign[kept]
+    return replace(graph, source=graph.source[kept], target=graph.target[kept], weight=graph.weight[kept], sign=sign)
 
 
 def check_positions(pos: torch.Tensor, num_nodes: int) -> np.ndarray:

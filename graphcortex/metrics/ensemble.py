@@ -212,7 +212,7 @@ def null_distribution(
     Args:
         metric: From ``(edge_index, edge_weight, num_nodes)`` to a number, a :class:`Result` or a sequence of numbers. It meets
             graphs without self-connections and repeated edges and, where they have no direction, with both directions of each
-            linked pair. To be kept, or computed by several processes, it must be a function of a module.
+            linked pair. Weights keep their signs. To be kept, or computed by several processes, it must be a function of a module.
         edge_index: Source (row 0) and target (row 1) of each edge, shape ``(2, E)``.
         edge_weight: Weight of each edge, shape ``(E,)``, in any unit; None for an unweighted graph.
         num_nodes: Number of neurons.
@@ -225,7 +225,8 @@ def null_distribution(
         The metric of each random graph, with their mean, standard deviation, and the p-value of an observed value.
 
     Raises:
-        ValueError: If the arguments do not describe one graph, there is no such null model, or it needs ``pos``.
+        ValueError: If the arguments do not describe one graph, there is no such null model, it needs ``pos``, or a pair without
+            direction has weights of both signs.
 
     References:
         Vasa & Misic (2022). Null models in network neuroscience. Nat. Rev. Neurosci. 23.
@@ -244,11 +245,18 @@ def null_distribution(
     if nulls is None:
         raise ValueError("null must be the name of a null model or Nulls, got None.")
     graph = simple_graph(edge_index, edge_weight, num_nodes, directed=directed, threshold=threshold, pos=pos)
+    if graph.sign is not None and not graph.sign.all():
+        raise ValueError(
+            "edge_weight must have one sign in both directions of a pair where directed=False, got "
+            f"{int((graph.sign == 0).sum())} pairs of both; pass edge_weight.abs(), or directed=True."
+        )
     return nulls.distribution(functools.partial(_of_tensors, metric), graph)
 
 
 def _of_tensors(metric: Metric, graph: SimpleGraph) -> np.ndarray:
     edge_index, edge_weight = graph.edge_index, graph.edge_weight
+    if edge_weight is not None and graph.sign is not None:
+        edge_weight = edge_weight * torch.from_numpy(graph.sign)
     if not graph.directed:
         edge_index = torch.cat((edge_index, edge_index.flip(0)), dim=1)
         edge_weight = None if edge_weight is None else edge_weight.repeat(2)
@@ -260,8 +268,8 @@ def _key(statistic: Statistic, graph: SimpleGraph, model: NullModel, seed: int) 
     needed = [graph.num_nodes, graph.num_edges, graph.directed, graph.weight is None]
     if "edges" in model.needs:
         needed += [graph.source, graph.target]
-    if "weights" in model.needs and graph.weight is not None:
-        needed.append(graph.weight)
+    if "weights" in model.needs:
+        needed += [graph.weight, graph.sign]
     # Positions come along with every random graph, and the statistic may look at them.
     if graph.pos is not None:
         needed.append(graph.pos)

@@ -82,7 +82,7 @@ def learned_graph_metrics(
         edge_index: Source (row 0) and target (row 1) of each edge, shape ``(2, E)``.
         edge_weight: Learned weight of each edge, shape ``(E,)``.
         num_nodes: Number of neurons.
-        quantile: Share of the weights that the graph leaves out, in 0 to 1.
+        quantile: Share of the weights that the graph leaves out, in 0 (none) to 1.
         over: What the quantile is one of, see :func:`strongest_edges`.
         null: Name of a null model, :data:`graphcortex.graphs.NULL_MODELS`; None is the published form.
         num_nulls: Number of random graphs. In the published form their statistics depend on ``num_nodes`` and ``rng`` alone and are

@@ -66,5 +66,7 @@ def together(graph: SimpleGraph, *, statistics: tuple[Statistic, ...]) -> np.nda
 
 def _name(graph: SimpleGraph) -> str:
     if graph not in _NAMES:
-        _NAMES[graph] = digest(graph.source, graph.target, graph.weight, graph.num_nodes, graph.directed, graph.pos)
+        _NAMES[graph] = digest(
+            graph.source, graph.target, graph.weight, graph.num_nodes, graph.directed, graph.pos, graph.sign
+        )
     return _NAMES[graph]

@@ -42,6 +42,7 @@ from graphcortex.metrics.small_world_omega import small_world_omega_of
 from graphcortex.metrics.small_world_propensity import small_world_propensity_of
 from graphcortex.metrics.spectral_entropy import spectral_entropy_of
 from graphcortex.metrics.spectral_radius import spectral_radius
+from graphcortex.metrics.threshold import quantile_of_sizes
 from graphcortex.metrics.weight_length import weight_length_correlation_of
 from graphcortex.metrics.wiring_length import wiring_length_of
 
@@ -422,9 +423,9 @@ def _check(edge_index: EdgeIndex, edge_weight: EdgeValues | None, num_nodes: int
 
 def _quantile(edge_weight: EdgeValues | None, quantile: float) -> float:
     """Return the size below which that share of the weights lies; 0 for none."""
-    if edge_weight is None or edge_weight.numel() == 0 or quantile == 0:
+    if edge_weight is None:
         return 0.0
-    return float(np.quantile(edge_weight.detach().double().abs().cpu().numpy(), quantile))
+    return quantile_of_sizes(edge_weight.detach().double().abs().cpu().numpy(), quantile)
 
 
 def _usual_quantile(edge_index: EdgeIndex, num_nodes: int) -> float:

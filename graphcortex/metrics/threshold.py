@@ -21,7 +21,8 @@ def strongest_edges(
     that are given, those of self-connections and zeros included (linear interpolation, as ``numpy.quantile``, in
     float64). Two neurons are linked if either direction is kept; self-connections are then dropped.
 
-    Weights that are equal to :math:`Q` are not kept: if all weights are equal, no edge is left. With ``over="pairs"`` every
+    Weights that are equal to :math:`Q` are not kept: if all weights are equal, no edge is left. ``quantile=0`` discards nothing:
+    all edges stay, the weakest too, but for weights of 0, which are no edges. With ``over="pairs"`` every
     ordered pair of neurons without an edge counts as a weight of 0 too, as it does in a matrix: a sparse graph whose edges are
     fewer than the share to keep then keeps all that are not 0. For a graph of all pairs there is no difference.
 
@@ -29,7 +30,7 @@ def strongest_edges(
         edge_index: Source (row 0) and target (row 1) of each edge, shape ``(2, E)``.
         edge_weight: Weight of each edge, shape ``(E,)``, in any unit.
         num_nodes: Number of neurons.
-        quantile: Share of the weights to discard, in 0 to 1.
+        quantile: Share of the weights to discard, in 0 (none) to 1.
         over: ``"edges"``: of the weights that are given; ``"pairs"``: of all pairs of neurons, where each has one edge at most.
 
     Returns:
@@ -61,8 +62,18 @@ def strongest_edges(
                 f"over must be 'edges' where pairs have several edges: got {strength.size} edges of {num_nodes**2} pairs."
             )
         everything = np.concatenate((strength, np.zeros(num_nodes**2 - strength.size)))
-    kept = torch.from_numpy(strength > np.quantile(everything, quantile)).to(edge_index.device)
+    kept = torch.from_numpy(strength > quantile_of_sizes(everything, quantile)).to(edge_index.device)
     return simple_edges(edge_index[:, kept], num_nodes)
+
+
+def quantile_of_sizes(sizes: np.ndarray, quantile: float) -> float:
+    """Return the size that an edge must exceed: a quantile of all sizes, or 0 where nothing is to be discarded.
+
+    Args:
+        sizes: Sizes of the weights, at least 0, shape ``(E,)``.
+        quantile: Share of them to discard, in 0 to 1.
+    """
+    return float(np.quantile(sizes, quantile)) if sizes.size and quantile > 0 else 0.0
 
 
 def simple_edges(edge_index: EdgeIndex, num_nodes: int) -> EdgeIndex:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from graphcortex.graphs import NULL_MODELS, SimpleGraph, get_null_model, simple_graph
 from graphcortex.graphs.rewiring import LENGTH_BINS, LengthBins
+from graphcortex.graphs.strengths import STRENGTH_TOLERANCE
 from graphcortex.testing.strategies import edges
 
 MODELS = pytest.mark.parametrize("name", NULL_MODELS)
@@ -25,6 +27,7 @@ KEEPS = {
     "positions": {"weights", "degrees", "edges", "weight of each edge"},
     "lattice": {"weights", "pos"},
     "degree_lattice": {"weights", "pos", "degrees"},
+    "signed_strength": {"pos", "degrees", "signed degrees"},
 }
 """What each model keeps, to the last edge, besides the numbers of neurons and edges."""
 
@@ -32,13 +35,18 @@ KEEPS = {
 def measured(graph: SimpleGraph, bins_of: SimpleGraph) -> dict[str, object]:
     """Everything that a null model may keep. Lengths are counted in the bins of the graph that was given."""
     pairs = list(zip(graph.source.tolist(), graph.target.tolist(), strict=True))
-    weights = [1.0] * len(pairs) if graph.weight is None else graph.weight.tolist()
+    signs = [1] * len(pairs) if graph.sign is None else graph.sign.tolist()
+    # A pair without direction of which each direction has another sign is told by 0.
+    weights = list(zip([1.0] * len(pairs) if graph.weight is None else graph.weight.tolist(), signs, strict=True))
+    signed = Counter((i, sign, "out") for (i, _), sign in zip(pairs, signs, strict=True))
+    signed += Counter((j, sign, "in" if graph.directed else "out") for (_, j), sign in zip(pairs, signs, strict=True))
     longest = max((dist(bins_of, i, j) for i, j in zip(bins_of.source, bins_of.target, strict=True)), default=0.0)
     binned = [int(dist(graph, i, j) / longest * LENGTH_BINS * (1 - 1e-9)) if longest else 0 for i, j in pairs]
     return {
         "weights": sorted(weights),
         "pos": graph.pos.tolist(),
         "degrees": (graph.out_degree.tolist(), graph.in_degree.tolist()),
+        "signed degrees": signed,
         "lengths": sorted(binned),
         "weights by length": sorted(zip(binned, weights, strict=True)),
         "edges": pairs,
@@ -50,7 +58,7 @@ def dist(graph: SimpleGraph, i: int, j: int) -> float:
     return float(np.sqrt(sum((graph.pos[i, k] - graph.pos[j, k]) ** 2 for k in range(3))))
 
 
-def random_graph(N=60, density=0.1, *, directed=True, weighted=True, seed=0, reach=200.0) -> SimpleGraph:
+def random_graph(N=60, density=0.1, *, directed=True, weighted=True, signed=False, seed=0, reach=200.0) -> SimpleGraph:
     """A graph in space, of near pairs above all, many of them both ways; no two weights are alike."""
     rng = np.random.default_rng(seed)
     pos = rng.random((N, 3)) * 500
@@ -62,6 +70,8 @@ def random_graph(N=60, density=0.1, *, directed=True, weighted=True, seed=0, rea
     kept = np.argsort(-score, axis=None)[: int(density * N * (N - 1))]
     edge_index = torch.from_numpy(np.array(np.divmod(kept, N)))
     weight = torch.from_numpy(rng.random(kept.size) + 0.5) if weighted else None
+    if signed:
+        weight = weight * torch.from_numpy(np.where(rng.random(kept.size) < 0.3, -1.0, 1.0))
     return simple_graph(edge_index, weight, N, directed=directed, pos=torch.from_numpy(pos))
 
 
@@ -70,7 +80,9 @@ def complete(N: int, directed: bool) -> SimpleGraph:
 
 
 def same(a: SimpleGraph, b: SimpleGraph) -> bool:
-    return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in ("source", "target", "weight", "pos"))
+    return all(
+        np.array_equal(getattr(a, name), getattr(b, name)) for name in ("source", "target", "weight", "sign", "pos")
+    )
 
 
 def assert_simple(graph: SimpleGraph) -> None:
@@ -117,6 +129,7 @@ def test_keeps_what_it_says_on_degenerate_graphs(name, graph, directed, weighted
 def test_keeps_what_it_says(name, directed, density):
     check(name, random_graph(50, density, directed=directed), 3)
     check(name, random_graph(50, density, directed=directed, weighted=False), 4)
+    check(name, random_graph(50, density, directed=directed, signed=True), 5)
 
 
 @DIRECTIONS
@@ -326,3 +339,94 @@ def test_lengths_are_kept_while_rewiring_alone_would_not(directed):
     kept, lost = (mean(NULL_MODELS[name].draw(graph, 0)) for name in ("degree_length", "degree"))
     assert kept == pytest.approx(mean(graph), rel=0.05)
     assert lost > 1.2 * mean(graph)
+
+
+# --- signs and strengths ----------------------------------------------------------------------------
+
+
+def strengths(graph: SimpleGraph) -> np.ndarray:
+    """Sum rows and columns of the matrix of each sign: shape (3, 2, N), for -1, 0 and +1; both are one without direction."""
+    sums = np.zeros((3, 2, graph.num_nodes))
+    signs = np.ones(graph.num_edges, dtype=int) if graph.sign is None else graph.sign
+    for i, j, w, sign in zip(graph.source, graph.target, graph.weight, signs, strict=True):
+        sums[sign + 1, 0, i] += w
+        sums[sign + 1, 1, j] += w
+    return sums if graph.directed else sums.sum(1, keepdims=True)
+
+
+@given(
+    graph=edges(max_nodes=8),
+    directed=st.booleans(),
+    scale=st.sampled_from([1e-30, 1.0, 1e30]),
+    seed=st.integers(0, 2**62 - 1),
+)
+def test_signed_strengths_are_kept_on_degenerate_graphs(graph, directed, scale, seed):
+    sign = torch.from_numpy(np.random.default_rng(seed).choice([-1.0, 1.0], graph.edge_index.size(1)))
+    weight = (graph.edge_weight.double() + 0.1) * sign * scale
+    given_graph = simple_graph(graph.edge_index, weight, graph.num_nodes, directed=directed)
+    drawn = NULL_MODELS["signed_strength"].draw(given_graph, seed)
+    np.testing.assert_allclose(strengths(drawn), strengths(given_graph), rtol=STRENGTH_TOLERANCE)
+    assert drawn.num_edges == 0 or (drawn.weight > 0).all()
+
+
+@DIRECTIONS
+@pytest.mark.parametrize("density", [0.05, 0.3, 1.0])
+@pytest.mark.parametrize("heavy", [False, True])
+def test_signed_strengths_are_kept(directed, density, heavy):
+    graph = random_graph(50, density, directed=directed, signed=True)
+    if heavy:  # weights over six orders of magnitude
+        graph = replace(graph, weight=10 ** (6 * graph.weight))
+    drawn = NULL_MODELS["signed_strength"].draw(graph, 7)
+    assert drawn.sign is not None
+    np.testing.assert_allclose(strengths(drawn), strengths(graph), rtol=STRENGTH_TOLERANCE)
+    degrees = [strengths(replace(g, weight=np.ones(g.num_edges))) for g in (drawn, graph)]
+    np.testing.assert_array_equal(*degrees)
+
+
+@DIRECTIONS
+@pytest.mark.parametrize("density", [0.3, 1.0])
+def test_signed_strengths_leave_no_more_of_a_graph_than_chance(directed, density):
+    graph = random_graph(24, density, directed=directed, signed=True, reach=1e9)
+    draws = [NULL_MODELS["signed_strength"].draw(graph, seed) for seed in range(6)]
+
+    def overlap(one: SimpleGraph, other: SimpleGraph) -> float:
+        sets = [set(zip(g.source.tolist(), g.target.tolist(), g.sign.tolist(), strict=True)) for g in (one, other)]
+        return len(sets[0] & sets[1]) / graph.num_edges
+
+    with_graph = np.mean([overlap(graph, drawn) for drawn in draws])
+    among = np.mean([overlap(one, other) for one, other in combinations(draws, 2)])
+    assert with_graph < among + 0.05 < 0.8
+
+
+def test_every_pattern_of_signs_is_as_probable():
+    """Of all nine edges between three neurons and three others, one of each row and column is negative: six patterns."""
+    pairs = torch.tensor([(i, 3 + j) for i in range(3) for j in range(3)]).T
+    weight = torch.where(pairs[0] + 3 == pairs[1], -1.0, 1.0)
+    graph = simple_graph(pairs, weight, 6)
+    seen = Counter(NULL_MODELS["signed_strength"].draw(graph, seed).sign.tobytes() for seed in range(600))
+    assert len(seen) == 6
+    assert (
+        sum((count - 100) ** 2 / 100 for count in seen.values()) < 20.5
+    )  # chi-squared, 5 degrees of freedom, p = .001
+
+
+@pytest.mark.parametrize("name", sorted(set(NULL_MODELS) - {"signed_strength"}))
+@DIRECTIONS
+def test_signs_go_with_their_weights_and_change_no_draw(name, directed):
+    signed = random_graph(30, 0.2, directed=directed, signed=True)
+    drawn = NULL_MODELS[name].draw(signed, 2)
+    positive = NULL_MODELS[name].draw(replace(signed, sign=None), 2)
+    assert positive.sign is None
+    assert same(replace(drawn, sign=None), positive)
+    # No two weights are alike, so each tells its sign.
+    sign_of = dict(zip(signed.weight.tolist(), signed.sign.tolist(), strict=True))
+    assert drawn.sign.tolist() == [sign_of[w] for w in drawn.weight.tolist()]
+
+
+def test_a_pair_without_direction_has_the_sign_of_both_directions():
+    edge_index = torch.tensor([[0, 1, 1, 2, 2], [1, 0, 2, 1, 0]])
+    graph = simple_graph(edge_index, torch.tensor([-1.0, -2.0, 3.0, -3.0, -4.0]), 3, directed=False)
+    assert graph.edge_index.T.tolist() == [[0, 1], [0, 2], [1, 2]]
+    assert graph.sign.tolist() == [-1, -1, 0]
+    assert graph.weight.tolist() == [1.5, 2.0, 3.0]
+    assert simple_graph(edge_index, torch.ones(5), 3).sign is None

@@ -16,6 +16,7 @@ from pathlib import Path
 import igraph
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -604,3 +605,71 @@ def test_graphs_of_the_same_degrees_are_those_of_igraph(directed):
     # The bound is small: the graph itself is far off.
     off = abs(reciprocity_and_clustering(graph) - theirs.mean(0))
     assert (off > 5 * bound)[0 if directed else 1 :].all()
+
+
+# --- signs ------------------------------------------------------------------------------------------
+
+
+def negative_share(edge_index, edge_weight, num_nodes) -> list[float]:
+    """The share of negative edges, the mean weight, and the largest sum of inhibitory inputs of a neuron."""
+    inhibition = torch.zeros(num_nodes, dtype=torch.float64).index_add(0, edge_index[1], edge_weight.clamp(max=0))
+    return [float((edge_weight < 0).double().mean()), float(edge_weight.mean()), -float(inhibition.min())]
+
+
+def signed_example(seed: int) -> tuple[torch.Tensor, torch.Tensor, int]:
+    rng = np.random.default_rng(seed)
+    linked = rng.random((25, 25)) < 0.3
+    np.fill_diagonal(linked, False)
+    edge_index = torch.from_numpy(np.array(linked.nonzero()))
+    return edge_index, torch.from_numpy(rng.standard_normal(edge_index.size(1))), 25
+
+
+@pytest.mark.parametrize("name", sorted(set(NULL_MODELS) - {"signed_strength"}))
+def test_random_graphs_have_the_signs_of_the_weights(name):
+    edge_index, edge_weight, N = signed_example(0)
+    pos = torch.from_numpy(np.random.default_rng(1).random((N, 3)))
+    observed = negative_share(edge_index, edge_weight, N)
+    found = null_distribution(negative_share, edge_index, edge_weight, N, null=Nulls(name, num=20), pos=pos)
+    np.testing.assert_allclose(found.values[:, :2], [observed[:2]] * 20, rtol=1e-12)
+    assert found.p(observed)[:2].tolist() == [1, 1]
+
+
+def test_signed_shuffles_are_those_made_by_hand():
+    """What 999 hand-made shuffles of the signed weights say of the largest inhibition, the null model says too."""
+    edge_index, edge_weight, N = signed_example(3)
+    found = null_distribution(negative_share, edge_index, edge_weight, N, null=Nulls("weights", num=999))
+    rng = np.random.default_rng(0)
+    by_hand = [
+        negative_share(edge_index, edge_weight[torch.from_numpy(rng.permutation(edge_weight.numel()))], N)[2]
+        for _ in range(999)
+    ]
+    assert scipy.stats.ks_2samp(found.values[:, 2], by_hand).pvalue > 0.001
+
+
+def test_signed_strengths_explain_the_inhibition_of_each_neuron():
+    edge_index, edge_weight, N = signed_example(4)
+    observed = negative_share(edge_index, edge_weight, N)
+    found = null_distribution(negative_share, edge_index, edge_weight, N, null=Nulls("signed_strength", num=20))
+    np.testing.assert_allclose(found.values, [observed] * 20, rtol=1e-9)
+    with_scaled = null_distribution(negative_share, edge_index, -edge_weight, N, null=Nulls("signed_strength", num=5))
+    assert (with_scaled.values[:, 0] != found.values[0, 0]).all()
+
+
+def test_pairs_of_both_signs_have_no_weight_without_direction():
+    pair = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
+    with pytest.raises(ValueError, match=r"one sign in both directions.*got 1 pairs of both"):
+        null_distribution(negative_share, pair, torch.tensor([1.0, -1.0, 2.0, 2.0]), 3, directed=False)
+    found = null_distribution(
+        negative_share, pair, torch.tensor([-1.0, -1.0, 2.0, 2.0]), 3, null=Nulls("weights", num=3), directed=False
+    )
+    assert found.values[:, 0].tolist() == [0.5] * 3
+
+
+def test_other_signs_are_another_ensemble():
+    """What is kept of one sign is not given for another."""
+    edge_index, edge_weight, N = signed_example(5)
+    nulls = Nulls("weights", num=5, rng=12345)
+    first = null_distribution(negative_share, edge_index, edge_weight, N, null=nulls)
+    other = null_distribution(negative_share, edge_index, edge_weight.abs(), N, null=nulls)
+    assert (other.values[:, 0] == 0).all()
+    assert (first.values[:, 0] > 0).all()

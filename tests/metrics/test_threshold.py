@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphcortex.metrics import simple_edges, strongest_edges
+from graphcortex.metrics import learned_graph_metrics, simple_edges, strongest_edges
 from graphcortex.testing.strategies import Edges, edges
 from tests.metrics.graphs import NO_EDGES, complete
 
@@ -16,7 +16,7 @@ def naive_strongest(graph: Edges, quantile: float) -> list[list[int]]:
     strength = [abs(float(w)) for w in graph.edge_weight]
     if not strength:
         return []
-    cut = np.quantile(strength, quantile)
+    cut = np.quantile(strength, quantile) if quantile else 0
     linked = set()
     for (i, j), w in zip(graph.edge_index.T.tolist(), strength, strict=True):
         if w > cut and i != j:
@@ -46,6 +46,29 @@ def test_neither_the_order_of_edges_nor_their_sign_nor_direction_matters(graph, 
     order = torch.tensor(data.draw(st.permutations(range(graph.edge_weight.numel()))), dtype=torch.int64)
     flipped = strongest_edges(graph.edge_index.flip(0)[:, order], -2 * graph.edge_weight[order], graph.num_nodes)
     assert torch.equal(flipped, strongest_edges(*graph))
+
+
+@given(graph=edges())
+def test_quantile_0_keeps_every_edge_as_bctpy_keeps_a_share_of_1(graph):
+    import bct
+
+    W = np.zeros((graph.num_nodes, graph.num_nodes))
+    for (i, j), w in zip(graph.edge_index.T.tolist(), graph.edge_weight.tolist(), strict=True):
+        W[i, j] = max(W[i, j], abs(w))
+    theirs = np.maximum(W, W.T)
+    np.fill_diagonal(theirs, 0)
+    theirs = bct.threshold_proportional(theirs.copy(), 1.0)
+    expected = np.argwhere(np.triu(theirs > 0, 1)).tolist()
+    for over in ("edges", "pairs") if graph.edge_weight.numel() <= graph.num_nodes**2 else ("edges",):
+        assert strongest_edges(*graph, quantile=0, over=over).T.tolist() == expected
+
+
+def test_quantile_0_keeps_a_ring_of_equal_weights():
+    ring = torch.tensor([[0, 1, 2, 3], [1, 2, 3, 0]])
+    assert strongest_edges(ring, torch.ones(4), 4, quantile=0).T.tolist() == [[0, 1], [0, 3], [1, 2], [2, 3]]
+    found = learned_graph_metrics(ring, torch.ones(4), 4, quantile=0, num_nulls=5)
+    assert found.edge_index.size(1) == 4
+    assert found.modularity.value == pytest.approx(0)
 
 
 def test_equal_weights_leave_no_edge():
