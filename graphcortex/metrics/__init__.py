@@ -41,7 +41,8 @@ from graphcortex.metrics.small_world_omega import SmallWorldOmega, small_world_o
 from graphcortex.metrics.small_world_propensity import SmallWorldPropensity, small_world_propensity
 from graphcortex.metrics.spectral_entropy import SpectralEntropy, spectral_entropy
 from graphcortex.metrics.spectral_radius import SpectralRadius, spectral_radius
-from graphcortex.metrics.summary import Summary, metric_label, summary
+from graphcortex.metrics.summary import summary
+from graphcortex.metrics.summary_table import Summary, metric_label
 from graphcortex.metrics.threshold import simple_edges, strongest_edges
 from graphcortex.metrics.weight_length import WeightLengthCorrelation, weight_length_correlation
 from graphcortex.metrics.wiring_length import WiringLength, wiring_length

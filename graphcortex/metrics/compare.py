@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from graphcortex.metrics.summary import Summary, summary
+from graphcortex.metrics.summary import summary
+from graphcortex.metrics.summary_table import Summary
 
 
 def compare(first: Any, second: Any, *, names: Sequence[str] = ("first", "second"), **options: Any) -> pd.DataFrame:

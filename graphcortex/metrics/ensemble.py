@@ -125,7 +125,7 @@ class Nulls:
         processes: How many processes share the work; the numbers are the same. A script that asks for more than one must
             guard what it runs by ``if __name__ == "__main__":``.
         cache: Folder to keep the statistics of finished graphs in; None keeps them in memory alone.
-        progress: Whether to show a progress bar.
+        progress: Whether to show a progress bar, where standard error is a terminal.
     """
 
     model: str | NullModel = "degree"
@@ -164,7 +164,7 @@ class Nulls:
         start, saved = len(rows), time.monotonic()
         more = members(statistic, graph, model, seed, range(start, num), processes)
         label = f"{_called(statistic)} of {model.name} graphs"
-        bar = tqdm(total=num, initial=start, desc=label, unit="graph", file=sys.stderr, disable=not self.progress)
+        bar = progress_bar(label, num, "graph", initial=start, show=self.progress)
         try:
             for row in more:
                 if rows and row.shape != rows[0].shape:
@@ -181,6 +181,21 @@ class Nulls:
             more.close()
             if key is not None and len(rows) > start:
                 keep(key, np.stack(rows), folder)
+
+
+def progress_bar(label: str, total: int, unit: str, *, initial: int = 0, show: bool = True) -> tqdm:
+    """Return a progress bar on standard error, which shows where that is a terminal, and goes away when it is closed."""
+    hidden = not (show and sys.stderr.isatty())
+    return tqdm(
+        total=total,
+        initial=initial,
+        desc=label,
+        unit=unit,
+        file=sys.stderr,
+        leave=False,
+        dynamic_ncols=True,
+        disable=hidden,
+    )
 
 
 def as_nulls(null: str | NullModel | Nulls | None) -> Nulls | None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import torch
+from tqdm import tqdm
 
 from graphcortex._checks import check_count, check_edge_index, check_graph, check_number
 from graphcortex._random import as_seed
@@ -23,7 +22,7 @@ from graphcortex.metrics.assortativity import assortativity_of
 from graphcortex.metrics.clustering import clustering_of
 from graphcortex.metrics.core import coreness_of
 from graphcortex.metrics.eigenvalue_outliers import eigenvalue_outliers
-from graphcortex.metrics.ensemble import Nulls, as_nulls
+from graphcortex.metrics.ensemble import Nulls, as_nulls, progress_bar
 from graphcortex.metrics.entropy import not_finite_reason, weight_entropy
 from graphcortex.metrics.graph_overlap import graph_overlap
 from graphcortex.metrics.hubs import hubs_of
@@ -42,6 +41,7 @@ from graphcortex.metrics.small_world_omega import small_world_omega_of
 from graphcortex.metrics.small_world_propensity import small_world_propensity_of
 from graphcortex.metrics.spectral_entropy import spectral_entropy_of
 from graphcortex.metrics.spectral_radius import spectral_radius
+from graphcortex.metrics.summary_table import Summary
 from graphcortex.metrics.threshold import quantile_of_sizes
 from graphcortex.metrics.weight_length import weight_length_correlation_of
 from graphcortex.metrics.wiring_length import wiring_length_of
@@ -53,133 +53,6 @@ _FEW_NULLS = 5  # of lattices, and of random graphs for one number: they hardly 
 _MOST_PERMUTATIONS, _FEWEST_PERMUTATIONS, _EDGES_OF_MOST = 1000, 20, 100_000
 _MOST_HUB_SOURCES, _FEWEST_HUB_SOURCES, _HUB_WORK = 256, 32, 150_000_000
 _KDE_UP_TO = 1_000_000  # weights; more are binned
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Summary(Mapping[str, Result]):
-    """What was measured of a graph: a mapping from names to results, printed as a table.
-
-    Attributes:
-        results: Each metric by name.
-        about: The graph and what was done to it, in plain values.
-        seconds: How long each metric took, and the random graphs (``"null graphs"``).
-    """
-
-    results: dict[str, Result]
-    about: dict[str, Any]
-    seconds: dict[str, float]
-
-    def __getitem__(self, name: str) -> Result:
-        """Return one metric.
-
-        Raises:
-            KeyError: If there is none of that name; it lists those there are.
-        """
-        if name not in self.results:
-            raise KeyError(f"{name!r} is none of the metrics here: {', '.join(self.results)}")
-        return self.results[name]
-
-    def __contains__(self, name: object) -> bool:
-        """Return whether there is a metric of that name."""
-        return name in self.results
-
-    def __iter__(self) -> Iterator[str]:
-        """Go through the names."""
-        return iter(self.results)
-
-    def __len__(self) -> int:
-        """Return the number of metrics."""
-        return len(self.results)
-
-    def to_dataframe(self) -> pd.DataFrame:
-        """Return a row per metric: its value, its null and the z-score, its p-value, and what was done."""
-        columns = ("value", "null_mean", "null_sd", "z", "p_value", "null", "num_nulls", "method", "threshold", "seed")
-        rows = [
-            {"metric": name, **{c: getattr(found, c, math.nan) for c in columns}, "reason": found.reason}
-            for name, found in self.results.items()
-        ]
-        table = pd.DataFrame(rows, columns=["metric", *columns, "reason"]).set_index("metric")
-        return table.astype({"seed": "Int64"})
-
-    def __str__(self) -> str:
-        """Return the table as text."""
-        says = [*_heading(self.about), f"{'':30}{'value':>10}{'null':>22}{'z':>9}{'p':>8}"]
-        for name, found in self.results.items():
-            null = ""
-            if found.num_nulls and not math.isnan(found.null_mean):
-                null = f"{_short(found.null_mean)} ± {_short(found.null_sd, 2)}"
-            z = "" if math.isnan(found.z) else f"{found.z:.1f}"
-            p = getattr(found, "p_value", math.nan)
-            p = "" if math.isnan(p) else f"{p:.3f}"
-            line = f"{metric_label(name):30}{_short(found.value):>10}{null:>22}{z:>9}{p:>8}"
-            says.append(f"{line}  {found.reason}".rstrip())
-        return "\n".join(says)
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self.to_dataframe().to_html(float_format=_short, na_rep="")
-
-
-_UNITS = {
-    "weight_entropy": "bit",
-    "entropy": "bit",
-    "eigenvalue_outliers": "count",
-    "singular_value_entropy": "bit",
-    "clustering": "mean",
-    "assortativity": "degree",
-    "rich_club": "largest ratio",
-    "coreness": "largest",
-    "motifs": "share closed",
-    "participation": "mean",
-    "hubs": "share",
-    "spectral_entropy": "bit",
-    "small_worldness": "sigma",
-    "wiring_length": "mean, um",
-    "length_distribution": "W1, um",
-    "initial_overlap": "Jaccard",
-}
-
-
-def metric_label(name: str, unit: str | None = None) -> str:
-    """Return the name of a metric as tables and figures write it, with its unit or what it says exactly, where there is one.
-
-    Args:
-        name: Name of the metric, such as ``"weight_entropy"``.
-        unit: The unit of a metric of your own; that of ours is known.
-
-    Example:
-        >>> metric_label("weight_entropy"), metric_label("reciprocity"), metric_label("mean_length", "um")
-        ('weight entropy (bit)', 'reciprocity', 'mean length (um)')
-    """
-    words, unit = name.replace("_", " "), _UNITS.get(name) if unit is None else unit
-    return f"{words} ({unit})" if unit else words
-
-
-def _heading(about: Mapping[str, Any]) -> list[str]:
-    """Say in words what graph this is, what of it is wiring, and what the columns are."""
-    neurons, edges = (f"{about[name]:,}" for name in ("neurons", "edges"))
-    if "wiring" not in about:
-        return [f"{neurons} neurons, {edges} edges"]
-    chosen = "" if about["quantile"] == 0 else f" (the quantile {about['quantile']:g})"
-    form = "weighted" if about["weighted"] else "unweighted"
-    says = [
-        f"{neurons} neurons, {edges} edges; wiring: {about['wiring']:,} edges with |w| > {_short(about['threshold'])}{chosen}, "
-        f"density {_short(about['density'])}, {form}"
-    ]
-    if "null" in about:
-        says.append(
-            f"null: mean ± sd over random graphs ({about['null']}) or, where there is a p, over permutations; z in units of sd"
-        )
-    return says
-
-
-def _short(value: Any, digits: int = 4) -> str:
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-        return str(value)
-    if isinstance(value, (int, np.integer)) or (math.isfinite(value) and abs(value) >= 10**digits):
-        return f"{value:,.0f}"
-    return "-" if math.isnan(value) else f"{value:.{digits}g}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -323,6 +196,7 @@ def summary(
     num_permutations: int | None = None,
     only: Collection[str] | None = None,
     rng: RandomSource = 0,
+    progress: bool = True,
 ) -> Summary:
     """Compute every metric that applies to a graph, each beside chance.
 
@@ -352,6 +226,8 @@ def summary(
         num_permutations: Permutations of each test; 1,000 up to 100,000 edges, if not given, and fewer of more, down to 20.
         only: Names of the metrics wanted; all if None.
         rng: A generator, or an int seed.
+        progress: Whether to show which metric is computed and how many random graphs are drawn, as by default; only where
+            standard error is a terminal. Nothing is written to a pipe or a file.
 
     Returns:
         The metrics, see :class:`Summary`. Of a network that diverged, all are NaN and say so.
@@ -396,7 +272,10 @@ def summary(
             reason = not_finite_reason(not_finite, edge_weight.numel())
             about = {"neurons": num_nodes, "edges": edge_index.size(1)}
             return Summary({name: Result(value=math.nan, reason=reason) for name in wanted}, about, {})
-    results, seconds = _compute(subject, wanted)
+    if progress and subject.null is not None:
+        subject = replace(subject, null=replace(subject.null, progress=True))
+    with progress_bar("summary", len(wanted), "metric", show=progress) as bar:
+        results, seconds = _compute(subject, wanted, bar)
     return Summary(results, _about(subject), seconds)
 
 
@@ -459,7 +338,7 @@ def _check_only(only: Collection[str], wanted: Collection[str]) -> None:
 
 
 def _compute(
-    subject: _Subject, wanted: dict[str, Callable[[_Subject], Result]]
+    subject: _Subject, wanted: dict[str, Callable[[_Subject], Result]], bar: tqdm
 ) -> tuple[dict[str, Result], dict[str, float]]:
     """Compute the metrics: first those that need no random graphs, and then, with these drawn once, the others."""
     pool = None if subject.null is None else PooledNulls(**vars(subject.null))
@@ -470,9 +349,11 @@ def _compute(
 
     def attempt(name: str) -> None:
         start = time.perf_counter()
+        bar.set_description(name)
         try:
             result = wanted[name](subject)
             found[name] = replace(result, threshold=subject.threshold) if name in _AT_THRESHOLD else result
+            bar.update()
         except Noted:
             pass
         seconds[name] += time.perf_counter() - start
@@ -482,6 +363,7 @@ def _compute(
             attempt(name)
         if pool is not None and len(found) < len(wanted):
             start = time.perf_counter()
+            bar.set_description("null graphs")
             pool.draw()
             seconds["null graphs"] = seconds.get("null graphs", 0.0) + time.perf_counter() - start
     return {name: found[name] for name in wanted}, seconds

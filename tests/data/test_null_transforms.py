@@ -195,3 +195,27 @@ def test_functions_stay_with_their_neurons():
     out = RewireDegrees(0)(graph)
     assert torch.equal(out.coactivity_matrix("sttc"), graph.coactivity_matrix("sttc"))
     assert torch.equal(out[NEURON]["root_id"], graph[NEURON]["root_id"])
+
+
+@NULLS
+def test_signed_weights_keep_their_signs(null):
+    graph = signed_graph()
+    out = null(3)(graph.clone())
+    pairs = [sorted(zip(g.edge_weight.tolist(), g.edge_name, strict=True)) for g in (out, graph)]
+    assert pairs[0] == pairs[1]
+
+
+def signed_graph() -> Data:
+    """Make a graph in which a third of the weights is negative, and each edge has a name."""
+    generator = torch.Generator().manual_seed(0)
+    linked = (torch.rand(20, 20, generator=generator) < 0.2).fill_diagonal_(False)
+    edge_index = linked.nonzero().T.contiguous()
+    weight = torch.rand(edge_index.size(1), generator=generator) - 0.33
+    names = [f"{i} to {j}" for i, j in edge_index.T.tolist()]
+    return Data(
+        edge_index=edge_index,
+        edge_weight=weight,
+        edge_name=names,
+        pos=torch.rand(20, 3, generator=generator),
+        num_nodes=20,
+    )

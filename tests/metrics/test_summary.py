@@ -3,6 +3,7 @@ from __future__ import annotations
 import functools
 import math
 import re
+import sys
 
 import numpy as np
 import pandas as pd
@@ -392,3 +393,20 @@ def test_pooled_statistics_are_those_of_an_ensemble_of_their_own():
     assert pool.distribution(ends, simple_graph(*sparse())).num == 6
     with pytest.raises(Noted):
         pool.distribution(number_of_edges, directed.undirected())
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_names_the_metrics_on_a_terminal_and_writes_nothing_elsewhere(terminal, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    ring = torch.stack((torch.arange(12), (torch.arange(12) + 1) % 12))
+    summary((ring, None, 12), null=Nulls("degree", 3, rng=987), only=["clustering", "modularity"])
+    out, err = capsys.readouterr()
+    assert out == ""
+    if terminal:
+        assert all(words in err for words in ("clustering", "modularity", "0/2", "of degree graphs", "0/3"))
+        assert err.endswith("\r")  # the bars are wiped off in the end
+    else:
+        assert err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    summary((ring, None, 12), null=Nulls("degree", 3), only=["clustering"], progress=False)
+    assert capsys.readouterr().err == ""
