@@ -126,7 +126,10 @@ class MicronsCAVE(NamedDataset):
         }
         self._block = check_count(block, "block")
         self._progress = progress
-        self._server = {"server_address": server_address, "token": None if token is None else Token(token)}
+        self._server: dict[str, Any] = {
+            "server_address": server_address,
+            "token": None if token is None else Token(token),
+        }
         self._retries, self._rng = retries or CaveRetries(), rng
 
     @property
