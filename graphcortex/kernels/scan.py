@@ -166,11 +166,18 @@ def _vanished(upstream) -> float:
     below this bound has no digit left in a product. Half precision is computed in float32, whose bound is below all that it holds;
     where all gradients are small, as those of a scaled loss, the bound is small beside the largest.
     """
-    largest = max(
-        float(torch.linalg.vector_norm(g, torch.inf)) if g.numel() else 0.0 for g in upstream if g is not None
-    )
-    kind = torch.finfo(torch.promote_types(next(g for g in upstream if g is not None).dtype, torch.float32))
-    return min(kind.tiny / kind.eps, largest * kind.eps)
+    grad_states, grad_last, grad_active = upstream
+    steps = [] if grad_last is None else [grad_last]
+    for gradients in (grad_states, grad_active):
+        steps += [] if gradients is None else gradients.unbind(0)[::-1]
+    kind = torch.finfo(torch.promote_types(steps[0].dtype, torch.float32))
+    bound, largest = kind.tiny / kind.eps, 0.0
+    for gradient in steps:  # as a rule the first is enough
+        if gradient.numel():
+            largest = max(largest, *(abs(float(end)) for end in gradient.aminmax()))
+        if largest * kind.eps >= bound:
+            return bound
+    return largest * kind.eps
 
 
 def _last_gradient(upstream, like: torch.Tensor) -> torch.Tensor:

@@ -51,13 +51,13 @@ def estimate_traces(
         https://doi.org/10.1137/1.9781611976496.16
     """
     generator = numpy_generator(rng)
-    Q, _ = np.linalg.qr(product(_signs(generator, size, NUM_CAPTURED)))
+    Q, _ = np.linalg.qr(product(_signs(generator, size, NUM_CAPTURED)))  # of the whole space, where it is smaller
     probes = _signs(generator, size, NUM_PROBES)
     probes -= Q @ (Q.T @ probes)
     forms, at_half = _quadratic_forms(product, np.concatenate((Q, probes), axis=1), functions)
-    share = np.repeat((1.0, 1 / NUM_PROBES), (NUM_CAPTURED, NUM_PROBES))
+    share = np.repeat((1.0, 1 / NUM_PROBES), (Q.shape[1], NUM_PROBES))
     change = (forms - at_half) @ share
-    return forms @ share, np.cov(forms[:, NUM_CAPTURED:]) / NUM_PROBES + np.outer(change, change)
+    return forms @ share, np.cov(forms[:, Q.shape[1] :]) / NUM_PROBES + np.outer(change, change)
 
 
 def _signs(generator: np.random.Generator, size: int, count: int) -> np.ndarray:
@@ -108,7 +108,7 @@ def entropy_by_quadrature(
     (entropy, trace), covariance = estimate_traces(product, size, lambda p: np.stack((minus_xlogx(p), p)), rng)
     value = entropy / trace
     slope = np.array([1.0, -value]) / trace
-    return float(value), float(np.sqrt(max(slope @ covariance @ slope, 0.0)))
+    return max(float(value), 0.0), float(np.sqrt(max(slope @ covariance @ slope, 0.0)))
 
 
 def minus_xlogx(p: np.ndarray) -> np.ndarray:

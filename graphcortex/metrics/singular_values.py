@@ -21,6 +21,7 @@ from graphcortex.metrics._signed import DENSE_UP_TO, signed_matrix, unit_scale
 DIMENSIONS = ("participation", "entropy", "effective_rank")
 
 _BLOCK_ENTRIES = 1 << 24  # entries of a block of W W^T: 200 MB
+_LEAST_HUB = 2000  # inputs from which on a neuron may count as a hub
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -63,8 +64,8 @@ def singular_value_entropy(
     N]`: 0 for a matrix of rank one, the upper bound for an orthogonal one. It changes neither when all weights are scaled, nor
     when the matrix is turned.
 
-    Up to 2,000 neurons all singular values are computed. Above, the entropy is estimated from random probes by stochastic
-    Lanczos quadrature, with a standard error.
+    Up to 2,000 neurons, or where senders times receivers are at most 4 million, all singular values are computed. Above, the
+    entropy is estimated from random probes by stochastic Lanczos quadrature, with a standard error.
 
     Args:
         edge_index: Source (row 0) and target (row 1) of each edge, shape ``(2, E)``. Repeated edges are summed.
@@ -89,10 +90,10 @@ def singular_value_entropy(
         >>> round(singular_value_entropy(ring, None, num_nodes=8).value, 6)
         3.0
     """
-    W = unit_scale(signed_matrix(edge_index, edge_weight, num_nodes, threshold))
+    W = _without_zeros(unit_scale(signed_matrix(edge_index, edge_weight, num_nodes, threshold)))
     if W.nnz == 0:
         return SingularValueEntropy(value=math.nan, reason="there is no weight other than 0", threshold=threshold)
-    if num_nodes <= DENSE_UP_TO:
+    if _is_small(W):
         value = _entropy(np.linalg.svd(W.toarray(), compute_uv=False) ** 2)
         return SingularValueEntropy(value=value, method="dense", threshold=threshold)
     seed = as_seed(rng)
@@ -122,7 +123,7 @@ def effective_dimension(
     D_\text{entropy} \le D_\text{rank}`.
 
     The participation ratio is :math:`\lVert W \rVert_F^4 / \lVert W W^\top \rVert_F^2`, and exact for any size. The others are
-    estimated above 2,000 neurons, with a standard error.
+    estimated above 2,000 neurons, with a standard error, unless senders times receivers are at most 4 million.
 
     Args:
         edge_index: Source (row 0) and target (row 1) of each edge, shape ``(2, E)``. Repeated edges are summed.
@@ -152,13 +153,13 @@ def effective_dimension(
         8.0
     """
     check_choice(method, "method", DIMENSIONS)
-    W = unit_scale(signed_matrix(edge_index, edge_weight, num_nodes, threshold))
+    W = _without_zeros(unit_scale(signed_matrix(edge_index, edge_weight, num_nodes, threshold)))
     done: dict[str, Any] = {"method": method, "threshold": threshold}
     if W.nnz == 0:
         return EffectiveDimension(value=math.nan, reason="there is no weight other than 0", **done)
     if method == "participation":
-        return EffectiveDimension(value=float(W.data @ W.data) ** 2 / _squared_norm_of_product(W), **done)
-    if num_nodes <= DENSE_UP_TO:
+        return EffectiveDimension(value=max(float(W.data @ W.data) ** 2 / _sum_of_fourth_powers(W), 1.0), **done)
+    if _is_small(W):
         s = np.linalg.svd(W.toarray(), compute_uv=False)
         return EffectiveDimension(value=2 ** _entropy(s**2 if method == "entropy" else s), **done)
     seed = as_seed(rng)
@@ -179,27 +180,52 @@ def _effective_bits(W: scipy.sparse.csr_array, seed: int) -> tuple[float, float]
     (T, U), covariance = estimate_traces(*_squared(W), lambda p: np.stack((np.sqrt(p), minus_xlogx(np.sqrt(p)))), seed)
     # The entropy of s / T, with T = sum s and U = -sum s log s, is log T + U / T.
     slope = np.array([1 / (T * math.log(2)) - U / T**2, 1 / T])
-    return float(math.log2(T) + U / T), math.sqrt(max(slope @ covariance @ slope, 0.0))
+    return max(float(math.log2(T) + U / T), 0.0), math.sqrt(max(slope @ covariance @ slope, 0.0))
+
+
+def _without_zeros(W: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
+    """Return the rows of neurons that send and the columns of those that receive: the others add singular values of 0."""
+    W = W[np.diff(W.indptr) > 0]
+    return W[:, np.unique(W.indices)]
+
+
+def _is_small(W: scipy.sparse.csr_array) -> bool:
+    return W.shape[0] * W.shape[1] <= DENSE_UP_TO**2
 
 
 def _squared(W: scipy.sparse.csr_array) -> tuple[Callable[[np.ndarray], np.ndarray], int]:
-    """Return products with :math:`W W^T`, scaled to trace 1, and its size."""
+    """Return products with :math:`W W^T`, or :math:`W^T W` where that is smaller, scaled to trace 1; and its size."""
     W = W / math.sqrt(W.data @ W.data)
-    W = W[np.diff(W.indptr) > 0]  # neurons without outputs only add singular values of 0
     back = W.T.tocsr()
+    if W.shape[0] > W.shape[1]:
+        W, back = back, W
     return lambda x: W @ (back @ x), W.shape[0]
 
 
-def _squared_norm_of_product(W: scipy.sparse.csr_array) -> float:
-    """Return the sum of squares of :math:`W W^T`, a block of rows at a time."""
-    back = W.T.tocsr()
-    # A row of the product has at most as many entries as the rows of the transpose that it adds up have together.
-    added = np.concatenate(([0], np.cumsum(np.diff(back.indptr)[W.indices])))
-    entries = np.minimum(np.diff(added[W.indptr]), W.shape[0])
+def _sum_of_fourth_powers(W: scipy.sparse.csr_array) -> float:
+    r"""Return :math:`\sum_k s_k^4 = \lVert W W^\top \rVert_F^2`.
+
+    A neuron that receives from n others fills :math:`n^2` entries of the product. With the columns of such hubs as :math:`H` and
+    the others as :math:`R`, the sum is :math:`\lVert R R^\top \rVert^2 + 2 \lVert H^\top R \rVert^2 + \lVert H^\top H \rVert^2`,
+    which takes at most some :math:`E^{3/2}` multiplications.
+    """
+    is_hub = np.bincount(W.indices, minlength=W.shape[1]) > max(math.sqrt(W.nnz), _LEAST_HUB)
+    if not is_hub.any():
+        return _squared_norm(W, W.T.tocsr())
+    R, H = W[:, ~is_hub], W[:, is_hub]
+    back = H.T.tocsr()
+    return _squared_norm(R, R.T.tocsr()) + 2 * _squared_norm(back, R) + _squared_norm(back, H)
+
+
+def _squared_norm(left: scipy.sparse.csr_array, right: scipy.sparse.csr_array) -> float:
+    """Return the sum of squares of the product of two sparse matrices, a block of rows at a time."""
+    # A row of the product has at most as many entries as the rows of the right that it adds up have together.
+    added = np.concatenate(([0], np.cumsum(np.diff(right.indptr)[left.indices])))
+    entries = np.minimum(np.diff(added[left.indptr]), right.shape[1])
     block = np.cumsum(entries) // _BLOCK_ENTRIES
-    begins = np.append(np.flatnonzero(np.diff(block, prepend=-1)), W.shape[0])
+    begins = np.append(np.flatnonzero(np.diff(block, prepend=-1)), left.shape[0])
     total = 0.0
     for begin, end in pairwise(begins):
-        product = W[begin:end] @ back
+        product = left[begin:end] @ right
         total += float(product.data @ product.data)
     return total

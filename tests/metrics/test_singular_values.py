@@ -146,6 +146,92 @@ def test_the_error_of_an_effective_rank_is_that_of_its_traces(monkeypatch):
     assert error == pytest.approx(np.std(np.log2(T) + U / T), rel=0.02)
 
 
+def of_few(num_senders: int, num_nodes: int = 2500, transposed: bool = False) -> Edges:
+    """Return a graph in which few neurons send, or receive, all edges."""
+    generator = torch.Generator().manual_seed(num_senders)
+    few = torch.randint(num_senders, (3000,), generator=generator)
+    ends = [few, torch.randint(num_nodes, (3000,), generator=generator)]
+    weight = torch.randn(3000, generator=generator, dtype=torch.float64)
+    return Edges(torch.stack(ends[::-1] if transposed else ends), weight, num_nodes)
+
+
+def dimensions_by_gram(graph: Edges) -> dict[str, float]:
+    """Return the dimensions from the eigenvalues of W W^T or W^T W, whichever is small."""
+    W = scipy.sparse.csr_array(
+        (graph.edge_weight.numpy(), tuple(graph.edge_index.numpy())), shape=(graph.num_nodes,) * 2
+    )
+    W = (
+        W[np.unique(graph.edge_index[0])]
+        if len(np.unique(graph.edge_index[0])) < 100
+        else W.T[np.unique(graph.edge_index[1])]
+    )
+    squares = np.linalg.eigvalsh((W @ W.T).toarray())
+    p, q = squares / squares.sum(), np.sqrt(squares) / np.sqrt(squares).sum()
+    return {
+        "participation": 1 / (p**2).sum(),
+        "entropy": np.exp(-(p * np.log(p)).sum()),
+        "effective_rank": np.exp(-(q * np.log(q)).sum()),
+    }
+
+
+@pytest.mark.parametrize("quadrature", [False, True], ids=["dense", "quadrature"])
+@pytest.mark.parametrize("transposed", [False, True], ids=["senders", "receivers"])
+@pytest.mark.parametrize("few", [1, 2, 5, 7, 8])
+def test_a_large_graph_of_few_senders_or_receivers(few, transposed, quadrature, monkeypatch):
+    if quadrature:
+        monkeypatch.setattr(singular_values, "DENSE_UP_TO", 1)
+    graph = of_few(few, transposed=transposed)
+    expected = dimensions_by_gram(graph)
+    for method in singular_values.DIMENSIONS:
+        assert effective_dimension(*graph, method=method).value == pytest.approx(expected[method], rel=1e-7)
+        assert effective_dimension(*graph, method=method).value >= 1
+    H = singular_value_entropy(*graph)
+    assert H.method == ("quadrature" if quadrature else "dense")
+    assert H.value == pytest.approx(math.log2(expected["entropy"]), abs=1e-9)
+    assert H.value >= 0
+
+
+def star(num_leaves: int, both_ways: bool = True) -> Edges:
+    leaves, hub = torch.arange(1, num_leaves + 1), torch.zeros(num_leaves, dtype=torch.long)
+    out = torch.stack([hub, leaves])
+    edge_index = torch.cat([out, out.flip(0)], 1) if both_ways else out.flip(0)
+    return Edges(edge_index, torch.ones(edge_index.size(1), dtype=torch.float64), num_leaves + 1)
+
+
+@pytest.mark.parametrize(("both_ways", "dimension"), [(True, 2), (False, 1)])
+def test_a_hub_does_not_fill_the_product(both_ways, dimension, monkeypatch):
+    """The product of a two-way star with its transpose has as many entries as the square of its leaves."""
+    entries = []
+    pairwise = singular_values.pairwise
+
+    def counted(begins):
+        entries.append(len(begins))
+        return pairwise(begins)
+
+    monkeypatch.setattr(singular_values, "pairwise", counted)
+    assert effective_dimension(*star(100_000, both_ways)).value == pytest.approx(dimension, rel=1e-12)
+    assert sum(entries) <= 6  # three products of a block each
+
+
+@pytest.mark.parametrize("least", [1, 5, 20])
+@given(graph=edges(max_nodes=8))
+def test_the_participation_ratio_does_not_depend_on_what_counts_as_a_hub(least, graph):
+    expected = effective_dimension(*graph).value
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(singular_values, "_LEAST_HUB", least)
+        assert effective_dimension(*graph).value == pytest.approx(expected, rel=1e-12, nan_ok=True)
+
+
+def test_the_participation_ratio_of_hubs_among_others(monkeypatch):
+    """Three neurons that many send to, in a graph of random edges."""
+    generator = torch.Generator().manual_seed(0)
+    hubs = torch.stack([torch.randint(400, (900,), generator=generator), torch.randint(3, (900,), generator=generator)])
+    edge_index = torch.cat([hubs, torch.randint(400, (2, 1000), generator=generator)], 1)
+    graph = Edges(edge_index, torch.randn(1900, generator=generator, dtype=torch.float64), 400)
+    monkeypatch.setattr(singular_values, "_LEAST_HUB", 10)
+    assert effective_dimension(*graph).value == pytest.approx(naive_dimension(graph, "participation"), rel=1e-12)
+
+
 def test_an_edge_at_the_threshold_is_none():
     graph = Edges(torch.arange(3).expand(2, 3), torch.tensor([0.5, -1.0, 2.0]), 3)
     assert effective_dimension(*graph, threshold=1.0).value == 1
