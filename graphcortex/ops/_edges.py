@@ -77,9 +77,8 @@ def prepare(
     result back with :func:`narrow`.
 
     Raises:
-        ValueError: If the shapes do not describe one graph, a weight is not finite or of half precision, strengths are out of the
-            range of float64, the normalization is unknown, epsilon is not greater than 0, or the structure is that of another
-            graph.
+        ValueError: If the shapes do not describe one graph, a weight is not finite or of half precision, the normalization is
+            unknown, epsilon is not greater than 0, or the structure is that of another graph.
     """
     if structure is None:
         check_graph(edge_index, edge_weight, num_nodes)
@@ -97,35 +96,27 @@ def prepare(
     check_choice(normalization, "normalization", NORMALIZATIONS)
     check_number(epsilon, "epsilon", above=0)
     check_precision(edge_weight)
-    return structure, widen(edge_weight, _working_precision(structure, edge_weight.detach(), normalization, epsilon))
+    if _is_extreme(structure, edge_weight.detach(), normalization, epsilon):
+        return structure, _Widen.apply(edge_weight, torch.float64)
+    return structure, edge_weight
 
 
-def _working_precision(
-    structure: GraphStructure, edge_weight: EdgeValues, normalization: str, epsilon: float
-) -> torch.dtype:
-    """Return the precision in which communicability has its range; that of the weights, if they are not extreme."""
-    dtype, absolute = edge_weight.dtype, edge_weight.abs()
+def _is_extreme(structure: GraphStructure, edge_weight: EdgeValues, normalization: str, epsilon: float) -> bool:
+    """Say whether a strength is so small or large that the precision of the weights would lose it on the way."""
+    absolute, limit = edge_weight.abs(), _STRENGTH_LIMIT[edge_weight.dtype]
     if absolute.numel() == 0:
-        return dtype
+        return False
     # With "source", a neuron without outputs has the strength epsilon.
     least = epsilon if normalization == "source" else 1.0
     low, high = (float(value) for value in absolute.aminmax())
-    limit, widest = _STRENGTH_LIMIT[dtype], _STRENGTH_LIMIT[torch.float64]
     if min(low, least) >= 1 / limit and high * absolute.numel() <= limit:
-        return dtype  # a strength is not below the smallest of its weights
+        return False  # a strength is not below the smallest of its weights
     strengths = absolute.new_zeros(2, structure.num_nodes, dtype=torch.float64)
     for strength, ends in zip(strengths, structure.edge_index, strict=True):
         strength.index_add_(0, ends, absolute.double())
     strengths = torch.cat([strengths[strengths > 0], strengths.new_tensor([least])])
     low, high = (float(value) for value in strengths.aminmax())
-    if low >= 1 / limit and high <= limit:
-        return dtype
-    if low < 1 / widest or high > widest:
-        raise ValueError(
-            f"edge_weight must give neurons strengths between {1 / widest:g} and {widest:g}, or 0, and epsilon must lie there "
-            f"too; got {low:.3g} to {high:.3g}. Multiply the weights by a number, or set the smallest to 0."
-        )
-    return torch.float64
+    return low < 1 / limit or high > limit
 
 
 def widen(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -145,6 +136,11 @@ class _Widen(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad_output):
+        if ctx.dtype is torch.float64 and not bool(grad_output.isfinite().all()):
+            raise OverflowError(
+                "the gradient of communicability must fit torch.float64, got NaN or infinity, as strengths below 1e-150 or above "
+                "1e150 give; multiply the weights by a number, or set the smallest to 0."
+            )
         return narrow(grad_output, ctx.dtype, "the gradient of communicability"), None
 
 

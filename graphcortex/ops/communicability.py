@@ -69,9 +69,10 @@ def communicability_matrix(
 
     Raises:
         OverflowError: If the result does not fit float32, or (in the backward pass) the gradient. Weights in float32 are computed
-            in float64 where the strength of a neuron is below 1e-12 or above 1e12, so that nothing on the way is lost.
-        ValueError: If the shapes do not describe one graph, ``num_nodes < 1``, a weight is NaN or infinite, strengths in float64
-            are beyond 1e-150 to 1e150, or the normalization is unknown.
+            in float64 where the strength of a neuron is below 1e-12 or above 1e12, so that nothing on the way is lost. In float64
+            itself, if the gradient is lost because a strength is below 1e-150 or above 1e150.
+        ValueError: If the shapes do not describe one graph, ``num_nodes < 1``, a weight is NaN or infinite, or the normalization is
+            unknown.
 
     References:
         Crofts & Higham (2009). A weighted communicability measure applied to complex brain networks. J. R. Soc. Interface 6.

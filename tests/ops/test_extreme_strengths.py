@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.testing import assert_close
 
 from graphcortex.kernels import complete_edge_index
 from graphcortex.losses import LengthCommunicabilityPenalty
@@ -108,16 +109,29 @@ def test_a_gradient_that_does_not_fit_float32_is_an_error():
         (value * torch.arange(N)).sum().backward()
 
 
-def test_float64_refuses_strengths_that_it_cannot_square():
-    for factor in (1e-200, 1e200):
-        weight = WEIGHT.clone()
-        weight[EDGES[0] == 0] *= factor
-        with pytest.raises(
-            ValueError, match=r"edge_weight must give neurons strengths between 1e-150 and 1e\+150.*got"
-        ):
-            communicability(EDGES, weight, N)
-    with pytest.raises(ValueError, match=r"epsilon must lie there too; got 1e-200"):
-        communicability(EDGES, WEIGHT, N, normalization="source", epsilon=1e-200)
+@pytest.mark.parametrize("factor", [1e-300, 1e-200, 1e-160, 1e160, 1e200])
+@pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES.keys())
+def test_a_gradient_that_float64_cannot_hold_is_an_error_and_the_value_is_right(measure, factor):
+    """Communicability does not depend on the unit of the weights, and the cost is proportional to it."""
+    scaled = (WEIGHT * factor).requires_grad_()
+    weight = WEIGHT.clone().requires_grad_()
+    value, expected = measure(scaled, LENGTH), measure(weight, LENGTH)
+    per_weight = value.dim() == 0  # a cost is in units of the weights
+    assert_close(value / factor if per_weight else value, expected)
+    if not value.requires_grad:
+        return
+    expected.sum().backward()
+    try:
+        value.sum().backward()
+    except OverflowError:
+        return
+    assert_close(scaled.grad * (1.0 if per_weight else factor), weight.grad, rtol=1e-7, atol=1e-12)
+
+
+def test_the_error_of_a_gradient_in_float64_says_what_to_do():
+    weight = (WEIGHT * 1e-300).requires_grad_()
+    with pytest.raises(OverflowError, match=r"must fit torch.float64, got NaN or infinity.*multiply the weights"):
+        spatial(weight, LENGTH, method="exact-dense").backward()
 
 
 @pytest.mark.parametrize("normalization", ["both", "source"])
