@@ -31,7 +31,7 @@ setup: $(STAMP)  ## create .venv and install the pinned versions
 	@echo "[setup] $(VENV) is ready"
 
 run: $(STAMP)  ## set up, then train and analyse the three tasks on the embedded connectome
-	$(BIN)/python -m graphcortex.cli run $(ARGS)
+	$(BIN)/python -m graphcortex run $(ARGS)
 
 test: $(STAMP)  ## set up, then the whole test suite with coverage
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov $(ARGS)

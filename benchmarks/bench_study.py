@@ -1,6 +1,6 @@
 """Time a study: whole published runs, what the study adds to their training, two processes, and ensembles of seeds.
 
-    python benchmarks/bench_study.py --data-root DIR [--field 6_6_2] [--repeats 3]
+    python benchmarks/bench_study.py --data-root DIR [--connectome 6_6_2] [--repeats 3]
         [--cases published overhead processes ensembles] [--device cuda]
 
 published: for each of the eleven variants, the median over repeats of the time to build, train (10 epochs of 40 batches), evaluate
@@ -36,7 +36,7 @@ from environment import RESULTS, save
 
 from graphcortex import derive_seed
 from graphcortex._random import as_generator
-from graphcortex.data import Connectome, MicronsFields, SyntheticCortex
+from graphcortex.data import Connectome, load_connectome
 from graphcortex.kernels import complete_edge_index
 from graphcortex.metrics import learned_graph_metrics
 from graphcortex.metrics.random_null import _cached_statistics
@@ -54,7 +54,6 @@ from graphcortex.study import (
     initial_weights,
     run_one,
 )
-from graphcortex.study.config import default_data_root
 from graphcortex.study.lengths import edge_lengths
 from graphcortex.study.protocol import SMALL_WORLD_NULLS
 from graphcortex.study.run import draw_trials, start_run
@@ -148,7 +147,9 @@ def published(connectome: Connectome, options: argparse.Namespace) -> list[dict]
         row["notebook"] = notebook_seconds(Variant.parse(name))
         row["ratio_to_plain"] = row["plain_train"] / row["train"]
         row["ratio_to_notebook"] = row["notebook"] / row["total"]
-        rows.append({"field": options.field, "task": options.task, "variant": name, "repeats": options.repeats, **row})
+        rows.append(
+            {"field": options.connectome, "task": options.task, "variant": name, "repeats": options.repeats, **row}
+        )
         print(
             f"{name:10}{row['build']:7.2f}s{row['train']:7.1f}s{row['evaluate']:9.1f}s{row['metrics']:8.2f}s{row['metrics_cold']:7.2f}s"
             f"{row['plain_train']:7.1f}s{row['notebook']:9.1f}s{row['ratio_to_notebook']:6.1f}x",
@@ -212,7 +213,13 @@ def overhead(connectome: Connectome, options: argparse.Namespace) -> list[dict]:
         times["bare"].append(clock(lambda: [bare_run(connectome, key, protocol) for key in study.keys()]))
         with tempfile.TemporaryDirectory() as folder:
             times["study"].append(clock(lambda folder=folder: study.run(Path(folder) / "out", progress=False)))
-    row: dict = {"field": options.field, "task": options.task, "variant": "W*D*C", "runs": 3, "epochs": protocol.epochs}
+    row: dict = {
+        "field": options.connectome,
+        "task": options.task,
+        "variant": "W*D*C",
+        "runs": 3,
+        "epochs": protocol.epochs,
+    }
     for number, name in enumerate(("processor", "wall")):
         # Of each pair, which ran next to each other, and then the median.
         ratios = [study[number] / bare[number] for study, bare in zip(times["study"], times["bare"], strict=True)]
@@ -238,7 +245,7 @@ def processes(connectome: Connectome, options: argparse.Namespace) -> list[dict]
                 times[workers].append(clock(work)[1])
     one, two = (statistics.median(times[workers]) for workers in (1, 2))
     print(f"{RUNS} runs: {one:.1f} s by one process, {two:.1f} s by two, {one / two:.2f} times as fast")
-    names = {"field": options.field, "task": options.task, "variant": "W", "runs": RUNS, "epochs": protocol.epochs}
+    names = {"field": options.connectome, "task": options.task, "variant": "W", "runs": RUNS, "epochs": protocol.epochs}
     return [{**names, "one_s": one, "two_s": two, "ratio": one / two}]
 
 
@@ -294,7 +301,9 @@ CASES = {"published": published, "overhead": overhead, "processes": processes, "
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
-    parser.add_argument("--field", default="6_6_2", help="a MICrONS field, or synthetic")
+    parser.add_argument(
+        "--connectome", default="6_6_2", help="a MICrONS field, synthetic, a .pt file or a folder of tables"
+    )
     parser.add_argument("--data-root", type=Path, default=None)
     parser.add_argument("--task", default="one_choice_inference")
     parser.add_argument("--variants", nargs="+", default=None, help="of the published case; all eleven by default")
@@ -302,10 +311,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", default="cpu", help="of the ensembles")
     options = parser.parse_args()
-    if options.field == "synthetic":
-        connectome = SyntheticCortex()[0]
-    else:
-        connectome = MicronsFields(options.data_root or default_data_root())[options.field]
+    connectome = load_connectome(options.connectome, options.data_root)
     path, threads = RESULTS / "bench_study.json", torch.get_num_threads()
     before = json.loads(path.read_text())["rows"] if path.is_file() else []
     rows = [row for row in before if row.get("case", "published") not in options.cases]

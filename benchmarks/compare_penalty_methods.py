@@ -1,6 +1,6 @@
 """Train W*D*C with the exact penalty and with the stochastic one, and compare what was learned, within the spread of seeds.
 
-    python benchmarks/compare_penalty_methods.py --field 6_6_2 --data-root DIR [--seeds 5] [--task go_nogo] [--probes 16]
+    python benchmarks/compare_penalty_methods.py --connectome 6_6_2 --data-root DIR [--seeds 5] [--task go_nogo] [--probes 16]
 
 Both arms share initial weights, trials and noise, seed by seed. A metric agrees if the difference of the means is within two
 standard errors of seeds, or if neither arm varies and both say the same.
@@ -17,8 +17,8 @@ import pandas as pd
 import torch
 from environment import save
 
+from graphcortex.data import load_connectome
 from graphcortex.study import Protocol, Variant
-from graphcortex.study.config import load_connectome
 from graphcortex.study.run import RunKey, run_one
 
 METRICS = ("accuracy", "val_accuracy", "modularity", "small_worldness", "assortativity", "entropy")
@@ -41,7 +41,7 @@ def compare(runs: pd.DataFrame) -> pd.DataFrame:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--field", default="6_6_2")
+    parser.add_argument("--connectome", default="6_6_2")
     parser.add_argument("--data-root", type=Path, default=None)
     parser.add_argument("--task", default="go_nogo")
     parser.add_argument("--variant", default="W*D*C")
@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    connectome = load_connectome(options.field, options.data_root)
+    connectome = load_connectome(options.connectome, options.data_root)
     rows = []
     for seed in range(options.seeds):
         for method in METHODS:

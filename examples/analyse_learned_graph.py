@@ -107,6 +107,6 @@ if __name__ == "__main__":
     parser.add_argument("--nulls", type=int, default=100, help="random graphs to compare with (default: 100)")
     parser.add_argument("--out", type=Path, default=Path("results/analysis"), help="folder of the figures")
     options = parser.parse_args()
-    *results, _ = main(options.epochs, options.nulls, options.out)
+    *results, _ = main(options.epochs, options.nulls, options.out.expanduser())
     if options.epochs >= 20:
         check(*results)

@@ -135,6 +135,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("results") / "tables", help="a folder that is not there yet")
     args = parser.parse_args()
+    args.out, args.data = args.out.expanduser(), args.data and args.data.expanduser()
     if args.out.exists():
         parser.error(f"--out: expected a folder that is not there yet, got {args.out}")
     args.out.mkdir(parents=True)

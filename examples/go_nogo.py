@@ -1,7 +1,7 @@
 """Go/NoGo: remember over a delay whether the stimulus said go.
 
     python examples/go_nogo.py --help
-    python examples/go_nogo.py --field 6_6_2 --data-root DIR --variants 'W*D*C' WD W --seeds 3
+    python examples/go_nogo.py --connectome 6_6_2 --data-root DIR --variants 'W*D*C' WD W --seeds 3
 
 Trains each variant on this task, shows progress, prints the table, and writes tables, learned weights and figures to --out. Started
 again with the same --out, it goes on where it was.

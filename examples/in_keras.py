@@ -24,11 +24,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-import tyro
 from scipy.linalg import expm
 from scipy.spatial.distance import pdist, squareform
 
 from graphcortex import TaskClassifier, Trials, get_task
+from graphcortex.cli import parse_options
 from graphcortex.data import Connectome, MicronsFields
 from graphcortex.kernels import complete_edge_index
 from graphcortex.metrics import learned_graph_metrics
@@ -219,5 +219,5 @@ def main(config: Config) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    table = main(tyro.cli(Config, description=__doc__))
+    table = main(parse_options(Config, description=__doc__))
     print(table.groupby(["recurrence", "task", "variant"], sort=False)[list(METRICS)].mean().round(3).to_string())

@@ -27,11 +27,11 @@ import pandas as pd
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-import tyro
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from graphcortex import GraphRNN, LengthCommunicabilityPenalty, TaskClassifier, Trials, edge_length, get_task
+from graphcortex.cli import parse_options
 from graphcortex.graphs import local_wiring
 from graphcortex.nn import PartitionedClassifier, initializers
 
@@ -145,7 +145,7 @@ def train(model: torch.nn.Module, config: Config, penalty: torch.nn.Module | Non
     probes_rng = torch.Generator(config.device).manual_seed(config.seed + 3)
     synapses = sum(p.numel() for name, p in model.named_parameters() if name.endswith("edge_weight"))
     start, right = time.perf_counter(), 0.5
-    bar = tqdm(range(config.steps), unit="step", disable=rank() > 0)
+    bar = tqdm(range(config.steps), unit="step", disable=None if rank() == 0 else True)
     for number in bar:
         trials = share(task.sample(config.batch_size, rng=trials_rng), config).to(config.device)
         logits = model(trials.inputs)
@@ -222,4 +222,4 @@ def main(config: Config) -> float:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))
+    main(parse_options(Config, description=__doc__))

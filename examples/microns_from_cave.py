@@ -31,7 +31,11 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--server", help="address of the CAVE server; by default one is started on this machine")
     parser.add_argument("--version", type=int, help="materialisation; 1300, or that of the real wiring, 117")
-    parser.add_argument("--root", type=Path, help="folder of the cache; by default one that is removed at the end")
+    parser.add_argument(
+        "--root",
+        type=lambda text: Path(text).expanduser(),
+        help="folder of the cache; by default one that is removed at the end",
+    )
     parser.add_argument("--areas", nargs="*", help="cortical areas: V1 AL RL LM; all by default")
     parser.add_argument("--proofread", choices=("axon", "dendrite", "both"), help="what must have been proofread")
     return parser.parse_args(arguments)

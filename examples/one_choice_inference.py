@@ -1,7 +1,7 @@
 """One-choice inference: remember a goal over a delay, then choose the move towards it.
 
     python examples/one_choice_inference.py --help
-    python examples/one_choice_inference.py --field 6_6_2 --data-root DIR --variants 'W*D*C' WD W --seeds 3
+    python examples/one_choice_inference.py --connectome 6_6_2 --data-root DIR --variants 'W*D*C' WD W --seeds 3
 
 Trains each variant on this task, shows progress, prints the table, and writes tables, learned weights and figures to --out. Started
 again with the same --out, it goes on where it was.

@@ -1,7 +1,7 @@
 """Perceptual decision: integrate noisy evidence over time, and remember which side had more.
 
     python examples/perceptual_decision.py --help
-    python examples/perceptual_decision.py --field 6_6_2 --data-root DIR --variants 'W*D*C' WD W --seeds 3
+    python examples/perceptual_decision.py --connectome 6_6_2 --data-root DIR --variants 'W*D*C' WD W --seeds 3
 
 Trains each variant on this task, shows progress, prints the table, and writes tables, learned weights and figures to --out. Started
 again with the same --out, it goes on where it was.

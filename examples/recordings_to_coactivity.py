@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import tyro
 
 from graphcortex import Connectome, MicronsFields, SyntheticCortex
+from graphcortex.cli import parse_options
 from graphcortex.data import Coactivity, MicronsRecordings
 from graphcortex.ops import binned_counts, correlation, noise_correlation, precision, signal_correlation, sttc
 
@@ -47,7 +47,7 @@ def recorded(config: Config) -> tuple[Connectome, Trains, float | None]:
     """Return a connectome with co-activity, its spikes, and how long they were recorded (None: as the fields have it)."""
     root = config.data_root
     if root is None and "GRAPHCORTEX_DATA" in os.environ:
-        root = Path(os.environ["GRAPHCORTEX_DATA"]) / "microns-fields"
+        root = Path(os.environ["GRAPHCORTEX_DATA"]).expanduser() / "microns-fields"
     if root is not None and (root.is_dir() or config.data_root is not None):
         fields = MicronsFields(root, download=False)
         return fields[config.field], fields.spike_times(config.field), None
@@ -164,4 +164,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))
+    main(parse_options(Config, description=__doc__))

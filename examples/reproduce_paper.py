@@ -19,7 +19,7 @@ from graphcortex.study import PUBLISHED_VARIANTS, StudyConfig, StudyResults
 from graphcortex.study.store import write_text
 
 VARIANTS = ("W*D*C", "WD*C", "WD", "W", "W*D*C*", "W!D*C")
-DEFAULT = StudyConfig(field="6_6_2", variants=VARIANTS, seeds=6, out=Path("results/reproduction"))
+DEFAULT = StudyConfig(connectome="6_6_2", variants=VARIANTS, seeds=6, out=Path("results/reproduction"))
 
 
 # %% One line per cell

@@ -22,7 +22,6 @@ from pathlib import Path
 import pandas as pd
 import torch
 import torch.nn.functional as F
-import tyro
 from large_sparse_rnn import Config as Network
 from large_sparse_rnn import positions_um
 from tqdm import tqdm
@@ -37,6 +36,7 @@ from graphcortex import (
     edge_length,
     get_task,
 )
+from graphcortex.cli import parse_options
 from graphcortex.data import simulate_spikes
 from graphcortex.graphs import local_wiring
 from graphcortex.nn import initializers
@@ -248,7 +248,7 @@ def best_strength(rows: list[dict], task: str, variant: Variant | str) -> float:
 
 
 if __name__ == "__main__":
-    table = main(tyro.cli(Config, description=__doc__))
+    table = main(parse_options(Config, description=__doc__))
     tested = table[table["seed"] != TUNING_SEED]
     print(tested.pivot_table(index="variant", columns="task", values="accuracy", sort=False).round(3).to_string())
     # %% What must hold: no observer does better than the ideal one, but for luck in the trials.

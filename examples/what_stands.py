@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import scipy.stats
-import tyro
 from matplotlib.figure import Figure
 from scale_study import TUNING_SEED, best_strength
 
+from graphcortex.cli import parse_options
 from graphcortex.data import MicronsFields
 from graphcortex.study import (
     CLAIMS,
@@ -800,7 +800,7 @@ def main(config: Config) -> list[str]:
 
 
 if __name__ == "__main__":
-    config = tyro.cli(Config, description=__doc__)
+    config = parse_options(Config, description=__doc__)
     changed = main(config)
     print(f"{', '.join(changed) or 'nothing'} {'differs' if config.check else 'written'}")
     sys.exit(bool(changed) and config.check)

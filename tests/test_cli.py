@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 from dataclasses import fields, replace
@@ -10,11 +12,13 @@ import pandas as pd
 import pytest
 import torch
 
+import graphcortex
 from graphcortex import cli
 from graphcortex.cli import _told
 from graphcortex.cli import fetch as fetch_module
 from graphcortex.cli import run as run_module
-from graphcortex.data import SyntheticCortex
+from graphcortex.data import SyntheticCortex, to_tables
+from graphcortex.data import fields as fields_module
 from graphcortex.data._download import released_files
 from graphcortex.study import StudyConfig, StudyResults
 from graphcortex.study.engines import runner
@@ -23,7 +27,7 @@ from tests.study._small import SHORT, connectome
 from tests.study.test_store import snapshot
 
 OPTIONS = [
-    "--tasks", "--field", "--data-root", "--variants", "--seeds", "--protocol", "--epochs", "--change", "--recurrence",
+    "--tasks", "--connectome", "--data-root", "--variants", "--seeds", "--protocol", "--epochs", "--change", "--recurrence",
     "--functional", "--device", "--threads", "--workers", "--scheduler", "--out", "--overwrite", "--keep-weights", "--log",
     "--checkpoint-every",
 ]  # fmt: skip
@@ -32,7 +36,9 @@ OPTIONS = [
 @pytest.fixture
 def small(monkeypatch, tmp_path):
     """Let the default field be a small connectome, under a short protocol; return the arguments of a short study."""
-    monkeypatch.setattr(StudyConfig, "load_connectomes", lambda self: {name: connectome(12) for name in self.field})
+    monkeypatch.setattr(
+        StudyConfig, "load_connectomes", lambda self: {name: connectome(12) for name in self.connectome}
+    )
     monkeypatch.setattr(
         StudyConfig,
         "protocols",
@@ -68,16 +74,28 @@ def refused(capsys, *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("command", "mentioned"),
     {
-        "": ["run", "study", "resume", "report", "export", "metrics", "fetch", "info", "audit", "Exit codes: 0; 1"],
+        "": [
+            "run",
+            "study",
+            "resume",
+            "report",
+            "export",
+            "metrics",
+            "fetch",
+            "info",
+            "audit",
+            "Exit codes: 0; 1",
+            "--version",
+        ],
         "run": [*OPTIONS, "Example:"],
         "study": [*OPTIONS, "--json", "Example:"],
         "resume": ["PATH", "--workers", "--scheduler", "--json", "Example:"],
-        "report": ["PATH", "--to", "--reference", "Example:"],
-        "export": ["PATH", "--to", "--protocol", "Example:"],
-        "metrics": [*OPTIONS, "--nulls", "--json", "Example:"],
+        "report": ["PATH", "--out", "--reference", "Example:"],
+        "export": ["PATH", "--out", "--protocol", "Example:"],
+        "metrics": ["PATH", "--out", "--tasks", "--variants", "--nulls", "--json", "Example:"],
         "fetch": ["--fields", "--data-root", "Example:"],
-        "info": ["--field", "--data-root", "--json", "Example:"],
-        "audit": ["PATH", "--data-root", "--json", "Example:"],
+        "info": ["--connectome", "--data-root", "--json", "Example:"],
+        "audit": ["--connectome", "--data-root", "--json", "Example:"],
     }.items(),
 )
 def test_help_mentions_what_there_is(capsys, command, mentioned):
@@ -154,27 +172,71 @@ def test_report_of_an_unfinished_folder_says_how_to_go_on(small, capsys, tmp_pat
     assert (out / "report.html").is_file()
 
 
-def test_metrics_says_everything_of_what_was_learned(small, capsys, tmp_path):
-    assert cli.main(["metrics", *small, "--nulls", "3"]) == 0
+def test_metrics_says_everything_of_what_was_learned(small, capsys, monkeypatch, tmp_path):
+    out = tmp_path / "out"
+    assert cli.main(["study", *small]) == 0
+    capsys.readouterr()
+    trained = count_runs(monkeypatch)
+    assert cli.main(["metrics", str(out), "--nulls", "3"]) == 0
     said = capsys.readouterr().out
     for name in ("go_nogo W free seed 0", "modularity", "small world propensity", "wiring length", "anatomy auc"):
         assert name in said
     table = pd.read_csv(tmp_path / "out" / "metrics.csv").set_index("metric")
     assert (table["variant"] == "W").all()
     assert table.loc["modularity", "num_nulls"] == 3
-    again = cli.main(["metrics", *small, "--nulls", "3"]), capsys.readouterr().out
+    again = cli.main(["metrics", str(out), "--nulls", "3"]), capsys.readouterr().out
     assert again == (0, said), "the same command finds the run and its random graphs, and says the same"
+    before = snapshot(out)
+    assert cli.main(["metrics", str(out), "--nulls", "3", "--out", str(tmp_path / "else" / "mine.csv"), "--json"]) == 0
+    assert (tmp_path / "else" / "mine.csv").read_bytes() == before["metrics.csv"]
+    assert snapshot(out) == before
+    assert trained == []
 
 
-def test_metrics_without_random_graphs_are_refused(small, capsys):
-    assert "nulls must be a whole number of at least 1, got 0" in refused(capsys, "metrics", *small, "--nulls", "0")
+def test_metrics_of_an_unfinished_folder_are_of_the_runs_that_there_are(small, capsys, monkeypatch, tmp_path):
+    out = tmp_path / "out"
+    assert cli.main(["study", *small, "--variants", "W", "WD", "W*"]) == 0
+    for folder, suffix in (("runs", "parquet"), ("weights", "npz")):
+        (out / folder / f"synthetic/published/go_nogo/WD-free-seed0.{suffix}").unlink()
+    capsys.readouterr()
+    trained = count_runs(monkeypatch)
+    assert cli.main(["metrics", str(out), "--nulls", "2", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert {row["variant"] for row in json.loads(captured.out)["metrics"]} == {"W", "W*"}
+    assert (
+        f"1 of the 3 runs asked for last are missing, and 0 runs of the folder failed; graphcortex resume {out}"
+        in captured.err
+    )
+    assert cli.main(["metrics", str(out), "--nulls", "2", "--json", "--variants", "W*", "--tasks", "go_nogo"]) == 0
+    assert {row["variant"] for row in json.loads(capsys.readouterr().out)["metrics"]} == {"W*"}
+    assert "a variant must be one of 'W', 'W*'; got 'WD'" in told(
+        capsys, cli.main(["metrics", str(out), "--variants", "WD"])
+    )
+    (out / "weights/synthetic/published/go_nogo/W-free-seed0.npz").unlink()
+    assert cli.main(["metrics", str(out), "--nulls", "2", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert {row["variant"] for row in json.loads(captured.out)["metrics"]} == {"W*"}
+    assert "1 runs are left out" in captured.err
+    assert trained == [], "nothing is trained in a folder that is only read"
+
+
+def test_metrics_of_a_study_without_weights_are_refused(small, capsys, tmp_path):
+    assert cli.main(["study", *small, "--no-keep-weights"]) == 0
+    capsys.readouterr()
+    assert "run the study with keep_weights" in told(capsys, cli.main(["metrics", str(tmp_path / "out")]))
+
+
+def test_metrics_without_random_graphs_are_refused(capsys, tmp_path):
+    assert "nulls must be a whole number of at least 1, got 0" in refused(
+        capsys, "metrics", str(tmp_path), "--nulls", "0"
+    )
 
 
 def test_options_reach_the_study(monkeypatch, tmp_path):
     asked = []
     monkeypatch.setattr(run_module, "run_study", lambda config: asked.append(config) or 1 / 0)
     arguments = (
-        "run --tasks go_nogo perceptual_decision --field 4_7_2 5_3_8 --data-root d --variants W*D*C WD --seeds 5 --epochs 2 "
+        "run --tasks go_nogo perceptual_decision --connectome 4_7_2 5_3_8 --data-root d --variants W*D*C WD --seeds 5 --epochs 2 "
         "--threads 1 --protocol published corrected-test --recurrence nonnegative free --functional precision-sttc "
         "--device cpu --workers 2 --out o --overwrite --no-keep-weights"
     )
@@ -184,7 +246,7 @@ def test_options_reach_the_study(monkeypatch, tmp_path):
     path = type(tmp_path)
     wanted = StudyConfig(
         tasks=("go_nogo", "perceptual_decision"),
-        field=("4_7_2", "5_3_8"),
+        connectome=("4_7_2", "5_3_8"),
         data_root=path("d"),
         variants=("W*D*C", "WD"),
         seeds=5,
@@ -253,18 +315,18 @@ def test_the_same_command_or_resume_goes_on_where_it_was(small, capsys, monkeypa
 def test_report_and_export_of_a_folder(small, capsys, tmp_path):
     assert cli.main(["study", *small]) == 0
     capsys.readouterr()
-    assert cli.main(["report", str(tmp_path / "out"), "--to", str(tmp_path / "page.html"), "--reference", "W"]) == 0
+    assert cli.main(["report", str(tmp_path / "out"), "--out", str(tmp_path / "page.html"), "--reference", "W"]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'page.html'}\n"
     assert "<html" in (tmp_path / "page.html").read_text()
-    assert cli.main(["export", str(tmp_path / "out"), "--to", str(tmp_path / "paper")]) == 0
+    assert cli.main(["export", str(tmp_path / "out"), "--out", str(tmp_path / "paper")]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'paper' / 'synthetic_sttc-corr'}\n"
     assert (tmp_path / "paper" / "synthetic_sttc-corr" / "Task2" / "Accuracy_raw.csv").is_file()
     assert "is there already" in told(
-        capsys, cli.main(["export", str(tmp_path / "out"), "--to", str(tmp_path / "paper")])
+        capsys, cli.main(["export", str(tmp_path / "out"), "--out", str(tmp_path / "paper")])
     )
 
 
-@pytest.mark.parametrize("command", ["resume", "report", "export"])
+@pytest.mark.parametrize("command", ["resume", "report", "export", "metrics"])
 def test_a_folder_of_no_study_is_told(capsys, tmp_path, command):
     said = told(capsys, cli.main([command, str(tmp_path / "none")]))
     assert "must be the results folder of a study, with a manifest.json" in said
@@ -292,13 +354,13 @@ def fail(monkeypatch, seed: int) -> None:
     monkeypatch.setattr(runner, "run_one", failing)
 
 
-@pytest.mark.parametrize("command", [["run"], ["study"], ["metrics", "--nulls", "2"]], ids=str)
+@pytest.mark.parametrize("command", [["run"], ["study"]], ids=str)
 def test_failed_runs_are_told_at_the_end_with_code_1(small, capsys, monkeypatch, command, tmp_path):
     with monkeypatch.context() as patch:
         fail(patch, 1)
         assert cli.main([*command, *small, "--seeds", "2"]) == 1
     captured = capsys.readouterr()
-    assert "go_nogo, free recurrence" in captured.out or "go_nogo W free seed 0" in captured.out
+    assert "go_nogo, free recurrence" in captured.out
     assert "failed: synthetic published go_nogo W free seed 1: ArithmeticError: too much" in captured.err
     assert "Traceback" in captured.err
     last = "graphcortex: 1 of 2 runs failed, as said above and in"
@@ -324,7 +386,7 @@ def test_json_is_one_object_and_nothing_else(small, capsys, monkeypatch, tmp_pat
     assert said["table"][0]["metric"] == "accuracy"
     assert cli.main(["resume", str(tmp_path / "out"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["finished"] == 2
-    assert cli.main(["metrics", *small, "--nulls", "2", "--json"]) == 0
+    assert cli.main(["metrics", str(tmp_path / "out"), "--nulls", "2", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["metrics"]
     assert {"modularity", "small_worldness"} <= {row["metric"] for row in found}
     assert cli.main(["info", "--json"]) == 0
@@ -334,7 +396,7 @@ def test_json_is_one_object_and_nothing_else(small, capsys, monkeypatch, tmp_pat
 
 def test_whoever_reads_may_have_enough(tmp_path):
     """As in `graphcortex info --json | head -1`: no traceback, no message."""
-    command = f"{sys.executable} -m graphcortex.cli info --json | true; echo ${{PIPESTATUS[0]}}"
+    command = f"{sys.executable} -m graphcortex info --json | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=240, check=False)
     assert done.stderr == ""
     assert done.stdout.strip() in ("0", "141")
@@ -345,7 +407,7 @@ def test_whoever_reads_may_have_enough(tmp_path):
 
 def test_an_unknown_field_is_named(capsys, tmp_path):
     write_field(tmp_path, "1_2_3")
-    code = cli.main(["run", "--field", "3_2_1", "--data-root", str(tmp_path), "--out", str(tmp_path / "out")])
+    code = cli.main(["run", "--connectome", "3_2_1", "--data-root", str(tmp_path), "--out", str(tmp_path / "out")])
     said = told(capsys, code)
     assert "unknown field '3_2_1'" in said
     assert "1_2_3" in said
@@ -353,17 +415,20 @@ def test_an_unknown_field_is_named(capsys, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_missing_folder_without_such_a_field_is_named(capsys, tmp_path):
-    said = told(capsys, cli.main(["info", "--field", "3_2_1", "--data-root", str(tmp_path / "none")]))
-    assert "unknown field '3_2_1'" in said
-    assert str(tmp_path / "none") in said
-    assert not (tmp_path / "none").exists()
+@pytest.mark.parametrize("command", [["info"], ["audit"], ["study", "--out", "out"], ["run", "--out", "out"]], ids=str)
+def test_a_mistyped_data_root_is_told_before_a_download_begins(capsys, monkeypatch, tmp_path, command):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(fields_module, "fetch", lambda *_, **__: pytest.fail("a download began"))
+    said = told(capsys, cli.main([*command, "--connectome", "6_6_2", "--data-root", "none"]))
+    assert "data root none: expected a folder with MICrONS fields, got no such folder; check the path" in said
+    assert "graphcortex fetch --fields 6_6_2 --data-root none" in said
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_altered_field_is_named(capsys, tmp_path):
     folder = write_field(tmp_path, "1_2_3")
     (folder / "corr_matrix.npy").write_bytes(b"")
-    said = told(capsys, cli.main(["info", "--field", "1_2_3", "--data-root", str(tmp_path)]))
+    said = told(capsys, cli.main(["info", "--connectome", "1_2_3", "--data-root", str(tmp_path)]))
     assert str(folder / "corr_matrix.npy") in said
 
 
@@ -427,10 +492,10 @@ def test_an_unknown_command_is_told(capsys):
 
 
 def test_an_example_exits_with_2(capsys, tmp_path):
-    default = StudyConfig(field="3_2_1", data_root=tmp_path / "none", out=tmp_path / "out")
+    default = StudyConfig(connectome="3_2_1", data_root=tmp_path / "none", out=tmp_path / "out")
     with pytest.raises(SystemExit) as caught:
         cli.run_example(default, "Words.", [])
-    assert "unknown field '3_2_1'" in told(capsys, caught.value.code)
+    assert f"data root {tmp_path / 'none'}" in told(capsys, caught.value.code)
 
 
 def test_without_its_extra_the_command_line_says_what_to_install(monkeypatch, capsys):
@@ -456,7 +521,7 @@ def test_a_fault_of_the_program_is_not_hidden(monkeypatch):
 
 
 def test_the_process_exits_with_the_code_and_prints_no_traceback(tmp_path):
-    command = [sys.executable, "-m", "graphcortex.cli", "info", "--field", "3_2_1", "--data-root", str(tmp_path)]
+    command = [sys.executable, "-m", "graphcortex", "info", "--connectome", "3_2_1", "--data-root", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 2
     assert done.stdout == ""
@@ -513,10 +578,95 @@ def test_fetch_goes_to_the_default_root(monkeypatch, capsys, tmp_path):
 
 def test_info_prints_the_connectome(capsys, tmp_path):
     write_field(tmp_path, "1_2_3")
-    assert cli.main(["info", "--field", "1_2_3", "--data-root", str(tmp_path)]) == 0
+    assert cli.main(["info", "--connectome", "1_2_3", "--data-root", str(tmp_path)]) == 0
     assert "5 neurons: pos" in capsys.readouterr().out
     assert cli.main(["info"]) == 0
     assert "SyntheticCortex" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["info", "audit", "study", "run"])
+def test_a_connectome_is_a_name_or_a_path_for_every_command(capsys, tmp_path, command):
+    graph = connectome(12)
+    graph.save(tmp_path / "mine.pt")
+    to_tables(graph, tmp_path / "kept")
+    write_field(tmp_path, "1_2_3")
+    short = ["--tasks", "go_nogo", "--variants", "W", "--seeds", "1", "--epochs", "1", "--change", "num_train=16",
+             "num_test=16", "num_nulls=2", "--out", str(tmp_path / "out")]  # fmt: skip
+    options = short if command in ("study", "run") else []
+    sources = {"mine": str(tmp_path / "mine.pt"), "kept": str(tmp_path / "kept"), "1_2_3": str(tmp_path / "1_2_3")}
+    given = [list(sources.values())] if options else [[path] for path in sources.values()]
+    for paths in given:
+        assert cli.main([command, "--connectome", *paths, *options]) in ((0, 1) if command == "audit" else (0,))
+        captured = capsys.readouterr()
+        assert "neurons" in captured.out or options
+    if options:
+        assert set(pd.read_csv(tmp_path / "out" / "runs.csv")["connectome"]) == set(sources)
+
+
+# --- terminals, pipes and home folders
+
+
+def test_every_path_option_may_begin_at_the_home_folder(small, capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    connectome(12).save(tmp_path / "mine.pt")
+    write_field(tmp_path / "fields", "1_2_3")
+    commands = [
+        ["study", *small[:-2], "--out=~/there"],
+        ["report", "~/there", "--out=~/page.html"],
+        ["export", "~/there", "--out=~/paper"],
+        ["metrics", "~/there", "--nulls=2", "--out=~/metrics.csv"],
+        ["resume", "~/there"],
+        ["info", "--connectome=~/mine.pt"],
+        ["audit", "--connectome=~/mine.pt"],
+        ["info", "--connectome=1_2_3", "--data-root=~/fields"],
+        ["fetch", "--fields", "1_2_3", "--data-root=~/fields"],
+    ]
+    assert [cli.main(command) for command in commands] == [0] * len(commands)
+    cli.run_example(StudyConfig(), "Words.", [*small[:-2], "--out=~/example"])
+    there = {path.name for path in tmp_path.iterdir()}
+    assert {"there", "page.html", "paper", "metrics.csv", "example"} <= there
+    assert "~" not in there
+
+
+def test_an_ascii_terminal_gets_the_table(tmp_path):
+    command = [sys.executable, "-m", "graphcortex", "study", "--tasks", "go_nogo", "--variants", "W", "--seeds", "2", "--epochs",
+               "1", "--change", "num_train=16", "num_test=16", "num_nulls=2", "--out", str(tmp_path / "ö")]  # fmt: skip
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    done = subprocess.run(command, capture_output=True, timeout=240, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.decode("ascii").splitlines()
+    heading = next(line for line in lines if "accuracy" in line)
+    row = next(line for line in lines if line.startswith("W "))
+    assert "+-" in row
+    assert row.index("+-") < heading.index("accuracy") + len("accuracy") <= len(row)
+    assert [end - 5 for end in ends(row)[:5]] == [end - 5 for end in ends(heading.replace(" (bit)", "_(bit)"))[:5]]
+    assert "mean +-half of the 95 % interval over seeds" in lines
+    assert lines[-1].startswith(f"{tmp_path}/\\xf6: table.csv")
+    assert b"\r" not in done.stderr, "no bar is drawn into a pipe"
+
+
+def ends(line: str) -> list[int]:
+    """Return where each word of a line ends, its first left out."""
+    return (
+        [match.end() for match in re.finditer(r"\S+", line)][1:]
+        if line[0] != " "
+        else [match.end() for match in re.finditer(r"\S+", line)]
+    )
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["study", "--help"], ["info"], ["--version"]], ids=str)
+def test_an_ascii_terminal_gets_every_text(arguments):
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    command = [sys.executable, "-m", "graphcortex", *arguments]
+    done = subprocess.run(command, capture_output=True, timeout=240, check=False, env=environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode("ascii").strip()
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"graphcortex {graphcortex.__version__}\n"
 
 
 # --- audit
@@ -527,9 +677,9 @@ def test_audit_of_a_saved_connectome_tells_by_its_exit_code(capsys, tmp_path):
     graph.save(tmp_path / "right.pt")
     graph.pos = graph.pos.reshape(3, -1).T.contiguous()
     graph.save(tmp_path / "wrong.pt")
-    assert cli.main(["audit", str(tmp_path / "right.pt")]) == 0
+    assert cli.main(["audit", "--connectome", str(tmp_path / "right.pt")]) == 0
     assert "Audit of 60 neurons: 0 error" in capsys.readouterr().out
-    assert cli.main(["audit", str(tmp_path / "wrong.pt"), "--json"]) == 1
+    assert cli.main(["audit", "--connectome", str(tmp_path / "wrong.pt"), "--json"]) == 1
     said = json.loads(capsys.readouterr().out)
     assert said["ok"] is False
     assert "axes" in [finding["check"] for finding in said["findings"] if finding["severity"] == "error"]
@@ -541,20 +691,22 @@ def test_audit_of_a_field_looks_at_its_spikes(capsys, tmp_path):
     spikes[2] = spikes[2][::-1]
     folder = write_field(tmp_path, "1_2_3", spikes=spikes)
     for arguments in ([str(folder)], ["1_2_3", "--data-root", str(tmp_path)]):
-        assert cli.main(["audit", *arguments]) == 1
+        assert cli.main(["audit", "--connectome", *arguments]) == 1
         assert "spike times must ascend [unsorted trains 1]" in capsys.readouterr().out
     write_field(tmp_path, "1_2_4", without=("spikes",))
-    assert cli.main(["audit", str(tmp_path / "1_2_4")]) == 0
+    assert cli.main(["audit", "--connectome", str(tmp_path / "1_2_4")]) == 0
     assert "spikes" not in capsys.readouterr().out
 
 
 def test_audit_refuses_what_cannot_be_read(capsys, tmp_path):
-    assert "no such file or folder" in told(capsys, cli.main(["audit", str(tmp_path / "none")]))
-    assert "another folder" in told(capsys, cli.main(["audit", str(tmp_path)]))
+    assert "no such name, file or folder" in told(capsys, cli.main(["audit", "--connectome", str(tmp_path / "none")]))
+    assert "a folder with neither tables nor a field" in told(
+        capsys, cli.main(["audit", "--connectome", str(tmp_path)])
+    )
     (tmp_path / "bad.pt").write_bytes(b"no connectome")
     assert "bad.pt: expected a file written by Connectome.save" in told(
-        capsys, cli.main(["audit", str(tmp_path / "bad.pt")])
+        capsys, cli.main(["audit", "--connectome", str(tmp_path / "bad.pt")])
     )
     folder = write_field(tmp_path, "1_2_3", corr=np.triu(np.ones((5, 5))))
-    assert "expected a symmetric matrix" in told(capsys, cli.main(["audit", str(folder)]))
-    assert "PATH" in refused(capsys, "audit")
+    assert "expected a symmetric matrix" in told(capsys, cli.main(["audit", "--connectome", str(folder)]))
+    assert "--connectome" in refused(capsys, "audit")

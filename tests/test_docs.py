@@ -11,9 +11,13 @@ import pytest
 from hypothesis import settings
 
 from graphcortex._optional import is_installed
+from tests.data._tiny_nwb import scan_name, write_scan
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ["README.md", "docs/controls.md", "docs/metrics.md", "docs/statistics.md", "docs/study.md", "docs/tasks.md"]
+PAGES = [
+    "README.md", "docs/coactivity.md", "docs/communicability.md", "docs/controls.md", "docs/metrics.md", "docs/statistics.md",
+    "docs/study.md", "docs/tables.md", "docs/tasks.md",
+]  # fmt: skip
 LINKED = sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))
 BLOCK = re.compile(r"```python\n(?P<code>.*?)```(?:\n+```text\n(?P<shown>.*?)```)?", re.DOTALL)
 
@@ -26,6 +30,8 @@ def form(text: str) -> list[str]:
 @pytest.mark.parametrize("page", PAGES)
 def test_the_code_of_a_page_runs_and_prints_what_is_shown(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    if page == "docs/coactivity.md" and is_installed("h5py"):
+        write_scan(tmp_path / "000402" / scan_name())
     blocks = list(BLOCK.finditer((ROOT / page).read_text()))
     assert blocks
     namespace, left_out = {"__name__": page}, 0

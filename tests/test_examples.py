@@ -89,7 +89,7 @@ def test_an_example_runs_on_a_real_field(name, field, microns_root, tmp_path, mo
     few = Protocol(num_train=128, num_test=64, num_nulls=5)
     monkeypatch.setattr(StudyConfig, "protocols", lambda self: {"published": replace(few, epochs=self.epochs)})
     module = example(name)
-    arguments = ["--field", field, "--data-root", str(microns_root), "--variants", *variants, "--seeds", "1"]
+    arguments = ["--connectome", field, "--data-root", str(microns_root), "--variants", *variants, "--seeds", "1"]
     results = run_example(module.DEFAULT, module.__doc__, [*arguments, "--epochs", "1", "--out", str(tmp_path / "out")])
     module.check(results)
     check_folder(tmp_path / "out", name, list(variants.values()), list(variants))
@@ -116,7 +116,7 @@ def results(name: str, runs: dict[str, list[float]], **config) -> SimpleNamespac
     ]
     seeds = len(next(iter(runs.values())))
     given = StudyConfig(**{"tasks": (name,), "variants": tuple(runs), "seeds": seeds, **config})
-    study = Study({given.field[0]: connectome(12)}, given.variants, given.tasks, given.seeds, given.protocols())
+    study = Study({given.connectome[0]: connectome(12)}, given.variants, given.tasks, given.seeds, given.protocols())
     return SimpleNamespace(study=study, runs=pd.DataFrame(rows))
 
 

@@ -128,9 +128,9 @@ def test_each_variant_is_run_at_the_scale_that_it_chose(what_stands, tmp_path):
         ["bash", "run.sh", "corrected", "field_5_3_8", "field_9_3_2_go_nogo"],
         cwd=tmp_path, env={**os.environ, "PYTHON": "echo"}, capture_output=True, text=True, check=True,
     ).stdout.splitlines()  # fmt: skip
-    told = [line for line in told if line.startswith("-m graphcortex.cli study")]
+    told = [line for line in told if line.startswith("-m graphcortex study")]
     both = "--recurrence free nonnegative --seeds 10"
-    assert [line.partition("--field ")[2] for line in told] == [
+    assert [line.partition("--connectome ")[2] for line in told] == [
         f"6_6_2 --tasks go_nogo --protocol corrected,penalty_scale=0.0001 --variants W WD {both}",
         f"6_6_2 --tasks go_nogo --protocol corrected,penalty_scale=1 --variants W*D*C {both}",
         f"6_6_2 --tasks perceptual_decision --protocol corrected,penalty_scale=1 --variants W {both}",
@@ -159,7 +159,7 @@ def test_a_row_that_is_run_again_replaces_its_own_and_no_other(tmp_path):
     told = subprocess.run(
         ["bash", "run.sh", "only_strength"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
-    assert "--first-seed 3 --field 6_6_2" in told.stdout
+    assert "--first-seed 3 --connectome 6_6_2" in told.stdout
     assert told.stdout.endswith("--seeds 1\n")
     assert table.read_text() == there.replace(first, again) + other + "\n"
 

@@ -15,7 +15,7 @@ CONTROLS=('W*[diagonal]D*C' 'W[diagonal]D*C' 'W*[shuffled]D*C' 'W*[no-diagonal]D
 CORE=('W*D*C' 'W*[diagonal]D*C' 'W*[shuffled]D*C' 'W*[no-diagonal]D*C' 'WD*C' 'WD*[shuffled]C' WDC W)
 
 study() {  # NAME OPTIONS...
-    "$PYTHON" -m graphcortex.cli study ${DATA:+--data-root "$DATA"} --workers "${WORKERS:-1}" --out "results/$1" \
+    "$PYTHON" -m graphcortex study ${DATA:+--data-root "$DATA"} --workers "${WORKERS:-1}" --out "results/$1" \
         ${FIRST_SEED:+--first-seed "$FIRST_SEED"} "${@:2}"
     keep "results/$1/runs.csv" "$here/$1.csv"
 }
@@ -39,7 +39,7 @@ END
 }
 
 published() {  # 1,320 runs: the study itself, with the paper's number of seeds
-    study published --field 6_6_2 --protocol published --variants "${PUBLISHED[@]}" --recurrence free nonnegative --seeds "${SEEDS:-20}"
+    study published --connectome 6_6_2 --protocol published --variants "${PUBLISHED[@]}" --recurrence free nonnegative --seeds "${SEEDS:-20}"
 }
 
 # 36 runs: swings that differ from the paper's, trained by Keras. It needs tensorflow-cpu, see examples/in_keras.py.
@@ -56,11 +56,11 @@ by_keras() {  # ARM TASK VARIANT...
 }
 
 controls() {  # 420 runs: what carries the gains of W* and D*, under the same protocol
-    study controls --field 6_6_2 --protocol published --variants "${CONTROLS[@]}" --seeds "${SEEDS:-20}"
+    study controls --connectome 6_6_2 --protocol published --variants "${CONTROLS[@]}" --seeds "${SEEDS:-20}"
 }
 
 tuning() {  # 540 runs: how much to pay, on validation trials and on seeds of its own, the same choice for all
-    study tuning --field 6_6_2 --protocol corrected,penalty_scale={0.0001,0.001,0.01,0.1} corrected \
+    study tuning --connectome 6_6_2 --protocol corrected,penalty_scale={0.0001,0.001,0.01,0.1} corrected \
         --variants "${PUBLISHED[@]}" "${CONTROLS[@]}" --seeds 2 --first-seed 100
 }
 
@@ -78,7 +78,7 @@ at_chosen() {  # NAME FIELD TASKS VARIANT... -- OPTIONS...: each variant at the 
         for variant in $chosen; do
             [[ "$wanted" != *" $variant "* ]] || some+=("$variant")
         done
-        [ ${#some[@]} -eq 0 ] || study "$name" --field "$field" --tasks "$task" --protocol "corrected,penalty_scale=$scale" \
+        [ ${#some[@]} -eq 0 ] || study "$name" --connectome "$field" --tasks "$task" --protocol "corrected,penalty_scale=$scale" \
             --variants "${some[@]}" "$@"
     done 3< "$here/chosen.csv"
 }
@@ -95,7 +95,7 @@ corrected_controls() {  # 210 runs: what carries the gains of W* and D*, with ev
 REAL=('W*D*C' 'WD*C' 'WD*' 'W*D*C*' 'WD*C*' 'W!D*C' 'W!D*C*') GRID=('WDC' 'WD' 'W*DC*')
 COMMUNICABLE=('W*D*C' 'WD*C' WDC 'W!D*C' 'W*D*C*' 'WD*C*' 'W*DC*' 'W!D*C*')
 alone() {  # CORRECTION VARIANT...
-    study "only_${1//+/_}" --field 6_6_2 --protocol "published+$1" --variants "${@:2}" --seeds "${SEEDS:-10}"
+    study "only_${1//+/_}" --connectome 6_6_2 --protocol "published+$1" --variants "${@:2}" --seeds "${SEEDS:-10}"
 }
 only_positions() { alone positions "${REAL[@]}"; }
 only_scale() { alone scale "${REAL[@]}" "${GRID[@]}"; }
@@ -120,7 +120,7 @@ field_9_3_2_one_choice_inference() { core 9_3_2 one_choice_inference; }
 field_9_3_2_perceptual_decision() { core 9_3_2 perceptual_decision; }
 
 cheaper_9_3_2() {  # 20 runs: is it what they pay that stops networks of this size?
-    study cheaper_9_3_2 --field 9_3_2 --tasks go_nogo perceptual_decision --protocol corrected,penalty_scale=0.000001 \
+    study cheaper_9_3_2 --connectome 9_3_2 --tasks go_nogo perceptual_decision --protocol corrected,penalty_scale=0.000001 \
         --variants 'W*D*C' W --seeds "${SEEDS:-5}"
 }
 

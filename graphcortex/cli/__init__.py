@@ -1,8 +1,9 @@
 """The command line: thin, over the same configuration as the examples; a file for each command.
 
-``graphcortex run`` trains, measures, draws and reports; ``study`` trains and measures; ``resume`` goes on with what was stopped;
-``report`` writes it all as one page, and ``export`` as the paper's notebook would; ``metrics`` says all that can be said of what
-was learned; ``fetch`` downloads fields; ``info`` describes one; ``audit`` looks for what is wrong with one.
+``graphcortex run`` trains, measures, draws and reports; ``study`` trains and measures; ``resume DIR`` trains the missing runs of a
+folder. ``report DIR`` writes the results as one page, ``export DIR`` as the paper's notebook would, and ``metrics DIR`` computes
+every metric of the learned graphs; these three train nothing. ``fetch`` downloads fields; ``info`` describes a connectome,
+and ``audit`` looks for errors in it.
 
 Commands are imported when :func:`main` is called: that takes seconds, and Ctrl-C is heeded meanwhile.
 """
@@ -16,9 +17,12 @@ from typing import TYPE_CHECKING, Any
 from graphcortex.cli._interrupt import stopping_at_once
 
 if TYPE_CHECKING:
+    from graphcortex.cli._options import parse_options
     from graphcortex.cli.run import run_example
 
-__all__ = ["main", "run_example"]
+__all__ = ["main", "parse_options", "run_example"]
+
+_ROOMS = {"parse_options": "graphcortex.cli._options", "run_example": "graphcortex.cli.run"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,6 +43,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def __getattr__(name: str) -> Any:
-    if name != "run_example":
+    if name not in _ROOMS:
         raise AttributeError(f"module 'graphcortex.cli' has no attribute {name!r}")
-    return importlib.import_module("graphcortex.cli.run").run_example
+    return getattr(importlib.import_module(_ROOMS[name]), name)

@@ -8,11 +8,13 @@ from collections.abc import Callable
 
 from graphcortex._optional import MissingDependencyError
 from graphcortex.cli._interrupt import EXIT_CODE, MESSAGE
+from graphcortex.cli._terminal import accept_any_character
 from graphcortex.study import EngineError
 
 
 def guarded(work: Callable[[], int | None]) -> int:
     """Do the work, return its exit code (0 if None), and turn what a user can mend into one line on stderr and code 2."""
+    accept_any_character()
     try:
         return work() or 0
     except BrokenPipeError:  # whoever read, as `head` does, has enough

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import sys
 from typing import Any
 
 import pandas as pd
 
+from graphcortex.cli._terminal import for_stdout
 from graphcortex.study import StudyResults, describe_intervals, floor_warnings
 
 
@@ -24,9 +26,9 @@ def tell(results: StudyResults, more: str = "", *, as_json: bool = False) -> int
         print(to_json(as_plain(results)))
     else:
         intervals = {name: protocol.interval for name, protocol in results.study.protocols.items()}
-        print(f"\n{results}\n\n{describe_intervals(results.table, intervals)}\n", flush=True)
+        print(for_stdout(f"\n{results}\n\n{describe_intervals(results.table, intervals)}\n"), flush=True)
         for line in floor_warnings(results):
-            print(f"{line}\n", flush=True)
+            print(for_stdout(f"{line}\n"), flush=True)
         print(f"{results.folder}: table.csv, runs.csv{more}")
     return tell_failures(results)
 
@@ -42,6 +44,18 @@ def tell_failures(results: StudyResults) -> int:
             file=sys.stderr,
         )
     return 1 if results.failures else 0
+
+
+def tell_unfinished(results: StudyResults) -> int:
+    """Print on stderr how many runs of a folder are missing and failed, and return the exit code: 1 where some failed."""
+    missing, failed = len(results.missing), len(results.failures)
+    if missing or failed:
+        print(
+            f"graphcortex: {missing} of the {len(results.study.keys())} runs asked for last are missing, and {failed} runs of the "
+            f"folder failed; graphcortex resume {shlex.quote(str(results.folder))} computes those asked for last.",
+            file=sys.stderr,
+        )
+    return 1 if failed else 0
 
 
 def as_plain(results: StudyResults) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from graphcortex.cli._told import tell_unfinished
 from graphcortex.study import load_results, write_paper_layout
 
 
@@ -12,19 +13,20 @@ from graphcortex.study import load_results, write_paper_layout
 class ExportConfig:
     """Write the runs of a folder as the paper's notebook writes its own: 6_6_2_sttc-corr/Task1/Accuracy_raw.csv, metrics.csv, ...
 
-    Example: graphcortex export results/study --to paper
+    Nothing is trained. Example: graphcortex export results/study --out paper
     """
 
     folder: Path
     """Results folder of a study."""
-    to: Path = Path("paper")
-    """Where the folders go, one per connectome and arm."""
+    out: Path = Path("paper")
+    """Folder for the exported folders, one per connectome and arm."""
     protocol: str = "published"
     """Which protocol's runs; the layout does not say which it was."""
 
 
 def export_command(config: ExportConfig) -> int:
-    """Write the runs of a study in the paper's layout, and say where."""
-    for path in write_paper_layout(load_results(config.folder), config.to, protocol=config.protocol):
+    """Write the runs of a study in the paper's layout and print where; return 0, or 1 where runs failed."""
+    results = load_results(config.folder)
+    for path in write_paper_layout(results, config.out, protocol=config.protocol):
         print(path)
-    return 0
+    return tell_unfinished(results)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from graphcortex.data import MicronsFields
 from graphcortex.data._download import released_files
-from graphcortex.study.config import default_data_root
+from graphcortex.data.source import default_data_root
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class FetchConfig:
     fields: tuple[str, ...]
     """Names such as 6_6_2; "all" is all 56 (some 140 MB)."""
     data_root: Path | None = None
-    """Folder for the fields. Default: $GRAPHCORTEX_DATA/microns-fields, or else a cache folder in the home directory."""
+    """Folder for the fields, made where it is not there. Default: $GRAPHCORTEX_DATA/microns-fields, or else a cache
+    folder in the home directory."""
 
 
 def fetch_command(config: FetchConfig) -> int:

@@ -8,28 +8,30 @@ from typing import Any
 
 from graphcortex.cli._told import to_json
 from graphcortex.data import Connectome
-from graphcortex.study.config import load_connectome
+from graphcortex.data.source import find_connectome
 
 
 @dataclass(frozen=True)
 class InfoConfig:
     """Print what a connectome holds.
 
-    Example: graphcortex info --field 6_6_2 --data-root data
+    Example: graphcortex info --connectome 6_6_2 --data-root data
     """
 
-    field: str = "synthetic"
-    """A MICrONS field such as 6_6_2, or "synthetic" for the embedded default."""
+    connectome: str = "synthetic"
+    """A MICrONS field such as 6_6_2; "synthetic" for the embedded default; a file of a connectome (.pt, .npz, .graphml); or a
+    folder of tables or of a field."""
     data_root: Path | None = None
-    """Folder with the MICrONS fields."""
+    """Folder with the MICrONS fields, which must exist; missing files are downloaded into it."""
     json: bool = False
     """Print JSON."""
 
 
 def info_command(config: InfoConfig) -> int:
     """Print what a connectome holds."""
-    connectome = load_connectome(config.field, config.data_root)
-    print(to_json({"name": config.field, **_plain(connectome)}) if config.json else connectome)
+    source = find_connectome(config.connectome, config.data_root)
+    connectome = source.load()
+    print(to_json({"name": source.name, **_plain(connectome)}) if config.json else connectome)
     return 0
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from graphcortex.cli._told import tell_unfinished
 from graphcortex.study import load_results
 
 
@@ -18,24 +18,16 @@ class ReportConfig:
 
     folder: Path
     """Results folder of a study."""
-    to: Path | None = None
+    out: Path | None = None
     """The HTML file. Default: report.html in the folder."""
     reference: str | None = None
     """Variant that the others are compared with, as in W*D*C. Default: W, or else the first."""
 
 
 def report_command(config: ReportConfig) -> int:
-    """Write the report and say where it is; return 0, or 1 where runs failed."""
+    """Write the report and print where it is; return 0, or 1 where runs failed."""
     from graphcortex.viz import write_report
 
     results = load_results(config.folder)
-    path = write_report(results, config.to, reference=config.reference)
-    missing, failed = len(results.missing), len(results.failures)
-    if missing or failed:
-        print(
-            f"graphcortex: {missing} of the {len(results.study.keys())} runs asked for last are missing, and {failed} runs of the "
-            f"folder failed; graphcortex resume {config.folder} computes those asked for last.",
-            file=sys.stderr,
-        )
-    print(path)
-    return 1 if failed else 0
+    print(write_report(results, config.out, reference=config.reference))
+    return tell_unfinished(results)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from graphcortex._optional import require
 from graphcortex.cli._exit import guarded
+from graphcortex.cli._options import parse_options
 from graphcortex.cli._told import tell
 from graphcortex.study import StudyConfig, StudyResults, run_study
 
@@ -62,8 +62,7 @@ def run_example(default: StudyConfig, description: str, argv: Sequence[str] | No
     found: list[StudyResults] = []
 
     def work() -> int:
-        tyro = require("tyro", "study", "the command line")
-        config = tyro.cli(StudyConfig, default=default, description=description, args=argv)
+        config = parse_options(StudyConfig, default=default, description=description, args=argv)
         found.append(run(config))
         return 1 if found[0].failures else 0
 

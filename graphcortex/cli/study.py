@@ -13,7 +13,7 @@ class StudyCommand(StudyConfig):
     """Train every variant on every task, print the table, and write weights and tables.
 
     Started again with the same --out, it goes on where it was. Example:
-    graphcortex study --field 5_3_8 --variants 'W*D*C' WD --tasks go_nogo --protocol published corrected --seeds 3 --workers 2
+    graphcortex study --connectome 5_3_8 --variants 'W*D*C' WD --tasks go_nogo --protocol published corrected --seeds 3 --workers 2
     """
 
     json: bool = False

@@ -19,6 +19,7 @@ from graphcortex.data.graphml import read_graphml, to_graphml
 from graphcortex.data.npz import read_npz, to_npz
 from graphcortex.data.nwb import MicronsRecordings, Recording
 from graphcortex.data.schema import SCHEMA, Field
+from graphcortex.data.source import load_connectome, load_connectomes
 from graphcortex.data.synthetic import CortexParameters, SyntheticCortex, simulate_spikes
 from graphcortex.data.table_folder import read_tables, to_tables
 from graphcortex.data.tables import from_tables
@@ -70,6 +71,8 @@ __all__ = [
     "VolumeError",
     "audit",
     "from_tables",
+    "load_connectome",
+    "load_connectomes",
     "read_graphml",
     "read_npz",
     "read_tables",

@@ -85,8 +85,9 @@ def fetch(files: Iterable[ReleasedFile], folder: Path, *, base_url: str, progres
     level = logger.level
     logger.setLevel("WARNING")  # the bar says what pooch would log
     made = [path for path in (folder, *folder.parents) if not path.exists()]
+    hidden = None if progress else True  # None: hidden where standard error is no terminal
     try:
-        with tqdm(total=total, unit="B", unit_scale=True, desc=label, disable=not progress) as bar:
+        with tqdm(total=total, unit="B", unit_scale=True, desc=label, disable=hidden) as bar:
             for file in files:
                 _fetch_one(file, folder, base_url, bar)
     except BaseException:

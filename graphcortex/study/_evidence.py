@@ -135,17 +135,16 @@ def decide(
 
 
 def seeds_to_decide(evidence: Evidence, family: int, rules: Rules) -> int | None:
-    """Return how many seeds it would take to tell the smallest effect of interest from none, with the spread seen here.
+    """Return how many seeds it would take to decide, if effect and spread stay as they are in these runs.
 
-    Normal differences and Bonferroni's share of alpha are assumed; where the effect seen lies between none and the smallest of
-    interest, it is told from the farther of the two. Seeds that diverge are made up for. None if the spread is not known, or
-    more than 100,000.
+    An effect of at least the smallest of interest is told from none; a smaller or an opposite one from the smallest of interest.
+    Normal differences and Bonferroni's share of alpha are assumed. Seeds that diverge are made up for. None if the spread is not
+    known, or more than 100,000 are needed, as where the effect is close to the smallest of interest from below.
     """
     comparison, effect, alpha = evidence.comparison, evidence.effect, rules.alpha / max(1, family)
     n, margin = evidence.n, comparison.smallest_effect
     if comparison.expected == "rare":
-        # Without a single divergence, n runs show that it is rare if (1 - margin)^n is at most alpha.
-        return max(n + 1, math.ceil(math.log(alpha) / math.log1p(-margin)))
+        return _first_to_reach(lambda k: _power_share(k, effect.value, margin, alpha), n + 1, rules)
     if not evidence.sd >= 0:
         return None
     two_sided = comparison.expected == "different"
@@ -153,16 +152,33 @@ def seeds_to_decide(evidence: Evidence, family: int, rules: Rules) -> int | None
     if evidence.sd <= 1e-12 * margin:
         return _with_losses(least, evidence)
     distance = {"greater": effect.value, "no less": -effect.value}.get(comparison.expected, abs(effect.value))
-    gap = min(margin, max(abs(distance), abs(margin - distance)))
-    side = "two-sided" if two_sided else "greater"
-    powers: list[Callable[[int], float]] = [lambda k: power_paired(k, gap, evidence.sd, alpha=alpha, alternative=side)]
-    if two_sided:
-        powers.append(lambda k: power_equivalence(k, margin, evidence.sd, alpha=alpha))
+    if two_sided and distance < margin:
+        pairs = _first_to_reach(
+            lambda k: power_equivalence(k, margin, evidence.sd, difference=distance, alpha=alpha), least, rules
+        )
+    else:
+        gap, side = distance if distance >= margin else margin - distance, "two-sided" if two_sided else "greater"
+        pairs = _first_to_reach(
+            lambda k: power_paired(k, gap, evidence.sd, alpha=alpha, alternative=side), least, rules
+        )
+    return None if pairs is None else _with_losses(pairs, evidence)
+
+
+def _power_share(n: int, share: float, margin: float, alpha: float) -> float:
+    """Return the power of the binomial test of ``n`` runs that tells a true share from the greatest one that is allowed."""
+    if share < margin:
+        most = scipy.stats.binom.ppf(alpha, n, margin)
+        most -= scipy.stats.binom.cdf(most, n, margin) > alpha
+        return float(scipy.stats.binom.cdf(most, n, share))
+    least = scipy.stats.binom.isf(alpha, n, margin) + 1
+    return float(scipy.stats.binom.sf(least - 1, n, share))
+
+
+def _first_to_reach(power_of: Callable[[int], float], start: int, rules: Rules) -> int | None:
     try:
-        found = [seeds_needed(power, power=rules.power, start=least, maximum=_MOST_SEEDS) for power in powers]
+        return seeds_needed(power_of, power=rules.power, start=start, maximum=_MOST_SEEDS)
     except ValueError:
         return None
-    return _with_losses(max(found), evidence)
 
 
 def _with_losses(pairs: int, evidence: Evidence) -> int:
@@ -171,4 +187,4 @@ def _with_losses(pairs: int, evidence: Evidence) -> int:
 
 
 def _about(needed: int | None) -> str:
-    return "" if needed is None else f"; about {needed} seeds would decide"
+    return "" if needed is None else f"; if the effect stays so, about {needed} seeds would decide"

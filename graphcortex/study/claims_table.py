@@ -30,7 +30,8 @@ class Finding:
         p_against: P-value against it, corrected alike.
         n: Pairs of runs.
         dropped: Pairs without a value.
-        seeds_needed: Seeds with which an undecided comparison would be decided; None if decided or not known.
+        seeds_needed: Seeds with which an undecided comparison would be decided if its effect stays as it is; None if decided or
+            not known.
         reason: Why, in a sentence.
         comparisons: The findings on all comparisons of a claim.
     """

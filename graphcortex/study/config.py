@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from graphcortex._checks import check_choice, check_count
-from graphcortex.data import Connectome, MicronsFields, SyntheticCortex
+from graphcortex.data import Connectome, load_connectomes
 from graphcortex.study.engines import Dask, Engine, Ensembles, InProcess, Processes
 from graphcortex.study.key import RECURRENCE
 from graphcortex.study.logs import LOGS, open_log
@@ -26,11 +25,12 @@ class StudyConfig:
 
     tasks: tuple[str, ...] = tuple(TASKS)
     """Tasks to train on: those of the study, or any of NeuroGym, as in neurogym:ContextDecisionMaking-v0."""
-    field: tuple[str, ...] = ("synthetic",)
-    """Connectomes: MICrONS fields such as 6_6_2, or "synthetic" for the embedded default, which needs no download."""
+    connectome: tuple[str, ...] = ("synthetic",)
+    """Connectomes: MICrONS fields such as 6_6_2; "synthetic", the embedded default, which needs no download; files of connectomes
+    (.pt, .npz, .graphml); folders of tables (neurons.csv, synapses.csv; or .tsv, .parquet)."""
     data_root: Path | None = None
-    """Folder with the MICrONS fields; missing files are downloaded into it. Default: $GRAPHCORTEX_DATA/microns-fields, or else a
-    cache folder in the home directory."""
+    """Folder with the MICrONS fields, which must exist; missing files are downloaded into it. Default:
+    $GRAPHCORTEX_DATA/microns-fields, or else a cache folder in the home directory."""
     variants: tuple[str, ...] = ("W*D*C", "WD*C", "W")
     """Variants, as in W*D*C (quote them in a shell). W: random, W*: from function, W!: W* renamed; D: grid, D*: positions; C:
     communicability, C*: its distance to the anatomy. Controls: W*[no-diagonal]D*C, WD*[shuffled], W*D*C*@degree, ..."""
@@ -70,14 +70,17 @@ class StudyConfig:
     """Save the state of a run after so many epochs, so that one that is stopped goes on from there. 0: it starts over."""
 
     def __post_init__(self):
-        for name in ("field", "protocol", "recurrence"):
+        for name in ("out", "data_root"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, Path(getattr(self, name)).expanduser())
+        for name in ("connectome", "protocol", "recurrence"):
             if isinstance(getattr(self, name), str):
                 object.__setattr__(self, name, (getattr(self, name),))
         for name in ("tasks", "variants"):
             if isinstance(getattr(self, name), str):
                 got = getattr(self, name)
                 raise ValueError(f"{name} must be a tuple of names, such as ({got!r},); got {got!r}.")
-        for name in ("tasks", "variants", "field", "protocol", "recurrence"):
+        for name in ("tasks", "variants", "connectome", "protocol", "recurrence"):
             if not getattr(self, name):
                 raise ValueError(f"{name} must name at least one, got none.")
         for task in self.tasks:
@@ -108,9 +111,9 @@ class StudyConfig:
         """Return the connectomes by name.
 
         Raises:
-            ValueError: If a field is unknown, or its files are missing or wrong.
+            ValueError: If there is no such field, file or folder, or what is there is no connectome.
         """
-        return {name: load_connectome(name, self.data_root) for name in self.field}
+        return load_connectomes(self.connectome, self.data_root)
 
     def study(self) -> Study:
         """Return the study that the names stand for.
@@ -182,27 +185,3 @@ def choose_engine(workers: int = 1, scheduler: str | None = None, *, device: str
     if workers > 1:
         return Processes(workers, threads=threads or 1)
     return Ensembles() if device.startswith("cuda") else InProcess()
-
-
-def load_connectome(name: str, data_root: Path | None = None) -> Connectome:
-    """Return the connectome of a name: a MICrONS field, or the embedded default.
-
-    Args:
-        name: A field such as ``6_6_2``, or ``synthetic``.
-        data_root: Folder with the fields; missing files are downloaded into it. Default: that of :func:`default_data_root`.
-
-    Raises:
-        ValueError: If the field is unknown, or its files are missing or wrong.
-    """
-    if name == "synthetic":
-        return SyntheticCortex()[0]
-    return MicronsFields(default_data_root() if data_root is None else data_root)[name]
-
-
-def default_data_root() -> Path:
-    """Return where the MICrONS fields are looked for, and downloaded to, unless a folder is given."""
-    if os.environ.get("GRAPHCORTEX_DATA"):
-        return Path(os.environ["GRAPHCORTEX_DATA"]) / "microns-fields"
-    import pooch
-
-    return Path(pooch.os_cache("graphcortex")) / "microns-fields"

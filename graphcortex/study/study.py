@@ -14,7 +14,8 @@ import torch
 from graphcortex import __version__
 from graphcortex._checks import check_choice, check_count
 from graphcortex._processes import interrupts_deferred
-from graphcortex.data import Connectome
+from graphcortex.data import load_connectomes
+from graphcortex.data.source import Connectomes
 from graphcortex.study._files import folder_lock
 from graphcortex.study.engines import Engine, InProcess, Runner
 from graphcortex.study.failure import Failure
@@ -39,7 +40,9 @@ class Study:
     engine or the machine's load. Runs that differ in their variant alone share trials and draws.
 
     Attributes:
-        connectomes: The neurons, by a name of your own.
+        connectomes: The neurons: a connectome, the name of one (``"6_6_2"``, ``"synthetic"``) or its path (a ``.pt`` file, a
+            folder of tables), several of these, or a dict of them by names of your own; see
+            :func:`graphcortex.data.load_connectomes`. After construction a dict of connectomes.
         variants: Variants or their names, such as ``"W*D*C"``.
         tasks: Names of tasks, or tasks of your own by a name of your own.
         seeds: How many seeds, from 0; or the seeds.
@@ -50,6 +53,7 @@ class Study:
 
     Raises:
         ValueError: If something is unknown, named twice or missing, or a connectome lacks what a variant needs.
+        TypeError: If a connectome is neither a connectome nor a name nor a path.
 
     Example:
         >>> from graphcortex.data import SyntheticCortex
@@ -58,7 +62,7 @@ class Study:
         ['W 0', 'W*D*C 0', 'W 1', 'W*D*C 1']
     """
 
-    connectomes: Mapping[str, Connectome]
+    connectomes: Connectomes
     variants: Sequence[str | Variant]
     tasks: Sequence[str] | Mapping[str, Task] = tuple(TASKS)
     seeds: int | Sequence[int] = 3
@@ -72,10 +76,6 @@ class Study:
             if isinstance(getattr(self, name), str):
                 got = getattr(self, name)
                 raise ValueError(f"{name} must be a tuple of names, such as ({got!r},); got {got!r}.")
-        if not isinstance(self.connectomes, Mapping):
-            raise ValueError(
-                f"connectomes must be a dict of names and connectomes, got {type(self.connectomes).__name__}."
-            )
         if not isinstance(self.seeds, Iterable):
             self._set("seeds", range(check_count(self.seeds, "seeds")))
         self._set("seeds", tuple(check_count(seed, "seed", minimum=0) for seed in self.seeds))
@@ -95,6 +95,7 @@ class Study:
             check_choice(recurrence, "recurrence", RECURRENCE)
         self._set("threads", check_count(self.threads, "threads", minimum=0))
         check_device(self.device)
+        self._set("connectomes", load_connectomes(self.connectomes))
         self.keys()  # which checks every name
         for name in ("connectomes", "protocols", "tasks"):
             check_names_differ(getattr(self, name), name)

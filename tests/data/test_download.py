@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -120,7 +121,10 @@ def test_completes_a_field_in_the_layout_in_use(served, tmp_path, layout):
     assert [path.name for path in (root / layout).iterdir()] == [NAME]
 
 
-def test_shows_one_bar_of_the_whole_field(served, tmp_path, capsys):
+def test_shows_one_bar_of_the_whole_field_on_a_terminal_and_none_in_a_pipe(served, tmp_path, capsys, monkeypatch):
+    MicronsFields(tmp_path / "piped", base_url=served.url, progress=True)[NAME]
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     MicronsFields(tmp_path / "root", base_url=served.url, progress=True)[NAME]
     shown = capsys.readouterr().err
     assert NAME in shown
@@ -163,6 +167,7 @@ def test_a_bad_file_ends_in_one_error_and_leaves_nothing(served, tmp_path, monke
 def test_a_retry_can_succeed(served, tmp_path, monkeypatch, capsys, how):
     monkeypatch.setattr(_download, "RETRIES", 1)
     monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: served.behaviour.clear())
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     served.behaviour[f"positions_{NAME}.npy"] = how
     assert MicronsFields(tmp_path / "root", base_url=served.url)[NAME].num_neurons == N
     assert len(served.asked) == NEEDED + 1

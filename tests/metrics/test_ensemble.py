@@ -558,7 +558,9 @@ def alive(pid: int) -> bool:
 # --- progress ---------------------------------------------------------------------------------------
 
 
-def test_progress_says_what_is_computed(capsys, monkeypatch):
+def test_progress_says_on_a_terminal_what_is_computed_and_nothing_in_a_pipe(capsys, monkeypatch):
+    Nulls(num=3, progress=True).distribution(functools.partial(first_and_last, scale=2.0), example())
+    assert capsys.readouterr() == ("", "")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     Nulls(num=3, progress=True).distribution(functools.partial(first_and_last, scale=3.0), example())
     out, err = capsys.readouterr()

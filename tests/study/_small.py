@@ -61,4 +61,4 @@ class SmallConfig(StudyConfig):
         return dict.fromkeys(self.protocol, replace(SHORT, epochs=self.epochs, functional=self.functional))
 
     def load_connectomes(self) -> dict[str, Connectome]:
-        return {name: connectome(12) for name in self.field}
+        return {name: connectome(12) for name in self.connectome}

@@ -18,6 +18,8 @@ from graphcortex.study import (
     evaluate_claims,
     run_study,
 )
+from graphcortex.study._comparisons import Comparison
+from graphcortex.study._evidence import Rules, gather, seeds_to_decide
 from tests.study._small import SmallConfig
 
 BY_NAME = {claim.name: claim for claim in CLAIMS}
@@ -237,7 +239,9 @@ def test_too_few_pairs_decide_nothing():
     runs = study(planted(renamed=0.3), seeds=5, sd=0.001)
     finding = judge(runs, "identity of neurons")
     assert finding.verdict == "undecided"
-    assert finding.reason.split(": ", 1)[1].startswith("5 pairs are too few, at least 6 are due; about")
+    assert finding.reason.split(": ", 1)[1].startswith(
+        "5 pairs are too few, at least 6 are due; if the effect stays so, about"
+    )
     assert judge(study(planted(renamed=0.3), seeds=1), "identity of neurons").seeds_needed is None
 
 
@@ -346,7 +350,7 @@ def test_the_table_as_a_frame_and_as_text():
 
 def test_the_runs_of_a_study_can_be_judged(tmp_path):
     config = SmallConfig(
-        field=("small",),
+        connectome=("small",),
         tasks=("go_nogo",),
         variants=("W*D*C", "W!D*C", "W"),
         seeds=2,
@@ -418,6 +422,56 @@ def test_the_seeds_it_says_it_needs_decide(renamed):
     else:
         decided = np.mean([finding.verdict == "fails" for finding in tables])
     assert decided > 0.65
+
+
+def plan(expected: str, effect: float, sd: float, *, n: int = 12, margin: float = 0.02) -> int | None:
+    """Return the seeds planned for a comparison with exactly this mean and spread of its differences."""
+    noise = np.resize([1.0, -1.0], n)
+    differences = effect + sd * noise / noise.std(ddof=1)
+    evidence = gather(Comparison("A less B", "accuracy", expected, margin, differences), Rules(resamples=10), 0)
+    return seeds_to_decide(evidence, 1, Rules())
+
+
+@pytest.mark.parametrize(
+    ("expected", "effect", "difference"),
+    [
+        ("greater", 0.1, 0.1),
+        ("greater", -0.1, 0.12),
+        ("greater", 0.015, 0.005),
+        ("no less", -0.1, 0.1),
+        ("no less", 0.1, 0.12),
+    ],
+)
+def test_the_plan_is_for_the_effect_that_was_seen(expected, effect, difference):
+    """The power of a t test at the planned number, by scipy's noncentral t alone, just reaches .8 for the effect that was seen."""
+    sd = 0.2
+    seeds = plan(expected, effect, sd)
+
+    def power(n: int) -> float:
+        return scipy.stats.nct.sf(scipy.stats.t.isf(0.05, n - 1), n - 1, difference / sd * np.sqrt(n))
+
+    assert power(seeds) >= 0.8 > power(seeds - 1)
+
+
+def test_a_large_effect_takes_fewer_seeds_than_the_smallest_of_interest():
+    assert plan("different", 0.3, 0.2) < plan("different", 0.1, 0.2) < plan("different", 0.021, 0.2)
+    assert plan("different", 0.0, 0.2) < plan("different", 0.015, 0.2), (
+        "an effect near the margin is hard to tell from it"
+    )
+    assert plan("greater", 0.02 - 1e-6, 0.2) is None, "no number of seeds tells the margin from itself"
+
+
+@pytest.mark.parametrize(("count", "n", "margin"), [(0, 8, 0.2), (1, 12, 0.2), (6, 12, 0.2), (3, 12, 0.2)])
+def test_the_plan_for_a_share_is_for_the_share_that_was_seen(count, n, margin):
+    differences = np.repeat([1.0, 0.0], [count, n - count])
+    comparison = Comparison("share", "diverged", "rare", margin, differences)
+    seeds = seeds_to_decide(gather(comparison, Rules(), 0), 1, Rules())
+    side, share = ("less", count / n) if count / n < margin else ("greater", count / n)
+    counts = np.arange(seeds + 1)
+    shown = [scipy.stats.binomtest(int(k), seeds, margin, side).pvalue <= 0.05 for k in counts]
+    assert scipy.stats.binom.pmf(counts, seeds, share)[shown].sum() >= 0.8
+    if count == 0:
+        assert seeds == max(n + 1, int(np.ceil(np.log(0.05) / np.log(1 - margin))))
 
 
 BAD = {

@@ -8,9 +8,9 @@ import pooch
 import pytest
 import torch
 
-from graphcortex.data import Connectome
+from graphcortex.data import Connectome, load_connectome
+from graphcortex.data.source import default_data_root
 from graphcortex.study import Protocol, RunKey, StudyConfig, Variant
-from graphcortex.study.config import default_data_root, load_connectome
 from graphcortex.study.engines import Dask, InProcess, Processes
 from graphcortex.study.fingerprint import fingerprint
 from tests.data._tiny_field import write_field
@@ -19,7 +19,7 @@ from tests.study._small import arrays, connectome
 
 def test_the_default_needs_no_download_and_trains_the_three_tasks():
     config = StudyConfig()
-    assert config.field == ("synthetic",)
+    assert config.connectome == ("synthetic",)
     assert config.tasks == ("one_choice_inference", "go_nogo", "perceptual_decision")
     assert config.protocols() == {"published": Protocol.published()}
     (graph,) = config.load_connectomes().values()
@@ -42,7 +42,7 @@ BAD = {
     "seeds as text": ({"seeds": "3"}, "seeds must be a whole number of at least 1, got '3'"),
     "half an epoch": ({"epochs": 0.5}, "epochs must be a whole number of at least 1, got 0.5"),
     "a negative number of threads": ({"threads": -1}, "threads must be a whole number of at least 0, got -1"),
-    "no fields": ({"field": ()}, "field must name at least one, got none"),
+    "no connectomes": ({"connectome": ()}, "connectome must name at least one, got none"),
     "an unknown protocol": ({"protocol": "correct"}, "a protocol must be published or corrected.*got 'correct'"),
     "no workers": ({"workers": 0}, "workers must be a whole number of at least 1, got 0"),
     "two engines": ({"workers": 2, "scheduler": "tcp://127.0.0.1:1"}, "must not both be given"),
@@ -93,15 +93,15 @@ def test_the_protocols_are_those_of_their_names_but_for_what_was_asked():
 
 
 def test_a_name_stands_for_itself_alone():
-    one = StudyConfig(field="6_6_2", protocol="corrected", recurrence="nonnegative")
-    assert one == StudyConfig(field=("6_6_2",), protocol=("corrected",), recurrence=("nonnegative",))
+    one = StudyConfig(connectome="6_6_2", protocol="corrected", recurrence="nonnegative")
+    assert one == StudyConfig(connectome=("6_6_2",), protocol=("corrected",), recurrence=("nonnegative",))
 
 
 def test_the_study_is_what_the_names_stand_for(tmp_path):
     for name in ("1_2_3", "1_2_4"):
         write_field(tmp_path, name)
     config = StudyConfig(
-        tasks=("go_nogo",), field=("1_2_4", "1_2_3"), data_root=tmp_path, variants=("WD", "W", " WD "), seeds=2,
+        tasks=("go_nogo",), connectome=("1_2_4", "1_2_3"), data_root=tmp_path, variants=("WD", "W", " WD "), seeds=2,
         first_seed=7, protocol=("published", "corrected"), recurrence=("free", "nonnegative"), epochs=3, threads=2,
     )  # fmt: skip
     study = config.study()
@@ -189,7 +189,7 @@ def test_a_field_is_read_from_the_default_root_or_from_the_one_given(monkeypatch
     assert load_connectome("1_2_3").num_neurons == 5
     assert load_connectome("3_2_1", tmp_path / "elsewhere").num_neurons == 5
     with pytest.raises(ValueError, match=r"unknown field '3_2_1'"):
-        StudyConfig(field="3_2_1").load_connectomes()
+        StudyConfig(connectome="3_2_1").load_connectomes()
 
 
 @pytest.mark.real_data

@@ -102,7 +102,7 @@ def is_there(group: int) -> bool:
 @pytest.mark.parametrize("options", [[], ["--workers", "2"]], ids=["in process", "processes"])
 def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(tmp_path, options):
     """It reaches every process of the terminal, as there."""
-    command = [sys.executable, "-m", "graphcortex.cli", "study", "--tasks", "go_nogo", "--variants", "W", "WD"]
+    command = [sys.executable, "-m", "graphcortex", "study", "--tasks", "go_nogo", "--variants", "W", "WD"]
     command += ["--seeds", "20", "--epochs", "1", "--out", str(tmp_path / "out"), *options]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(

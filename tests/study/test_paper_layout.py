@@ -21,7 +21,7 @@ METRICS = [
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     config = SmallConfig(
-        tasks=("perceptual_decision", "one_choice_inference"), field="6_6_2", variants=("W", "W*D*C", "WD*[shuffled]"),
+        tasks=("perceptual_decision", "one_choice_inference"), connectome="6_6_2", variants=("W", "W*D*C", "WD*[shuffled]"),
         recurrence=("free", "nonnegative"), seeds=2, epochs=1, out=tmp_path_factory.mktemp("study") / "out",
     )  # fmt: skip
     return config.study().run(config.out, progress=False)

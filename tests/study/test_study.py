@@ -445,13 +445,33 @@ def test_protocols_may_be_named(tmp_path):
     assert [key.seed for key in study.keys()] == [3, 5]
 
 
+def test_a_connectome_is_a_name_a_path_or_an_object(tmp_path):
+    graph = connectome(12)
+    graph.save(tmp_path / "mine.pt")
+    given = {"variants": ("W",), "tasks": ("go_nogo",), "seeds": 1}
+    wanted = Study({"mine": graph}, **given)
+    for connectomes in (
+        tmp_path / "mine.pt",
+        str(tmp_path / "mine.pt"),
+        [tmp_path / "mine.pt"],
+        {"mine": str(tmp_path / "mine.pt")},
+    ):
+        study = Study(connectomes, **given)
+        assert study.keys() == wanted.keys()
+        assert study.settings() == wanted.settings()
+    assert list(Study(graph, **given).connectomes) == ["connectome"]
+    assert list(Study(["synthetic", tmp_path / "mine.pt"], **given).connectomes) == ["synthetic", "mine"]
+    with pytest.raises(TypeError, match="connectomes must be a connectome, a name or a path"):
+        Study(3, **given)
+
+
 BARE = connectome(12, synapse_index=[[], []], count=[])
 SILENT = Connectome.from_arrays(*(arrays(12)[name] for name in ("pos", "synapse_index", "count")))
 BAD = {
     "no variants": ({"variants": ()}, "variants must name at least one, got none"),
     "one text": ({"variants": "WD"}, r"variants must be a tuple of names, such as \('WD',\)"),
     "no connectome": ({"connectomes": {}}, "connectomes must name at least one"),
-    "a connectome without a name": ({"connectomes": BARE}, "connectomes must be a dict of names and connectomes"),
+    "a connectome that is not there": ({"connectomes": "none.pt"}, "a connectome must be the name of a MICrONS field"),
     "a name that is no file's": ({"connectomes": {"a/b": BARE}}, "connectome must be a name of letters"),
     "an unknown task": ({"tasks": ("juggling",)}, "got 'juggling'"),
     "no seeds": ({"seeds": 0}, "seeds must be a whole number of at least 1, got 0"),

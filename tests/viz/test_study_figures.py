@@ -15,7 +15,7 @@ from tests.study._small import SHORT, SmallConfig
 def results(tmp_path_factory) -> StudyResults:
     config = SmallConfig(
         tasks=("go_nogo", "perceptual_decision"),
-        field="tiny",
+        connectome="tiny",
         variants=("WD", "W*D*C"),
         seeds=2,
         epochs=1,
@@ -87,14 +87,16 @@ def test_figures_show_the_first_seed_and_the_levels_of_the_task(results, drawn):
 
 def test_a_task_or_variant_asked_for_twice_is_drawn_once(results, drawn):
     config = SmallConfig(
-        tasks=("go_nogo", "go_nogo"), field="tiny", variants=("WD", "WD"), seeds=1, epochs=1, out=results.folder
+        tasks=("go_nogo", "go_nogo"), connectome="tiny", variants=("WD", "WD"), seeds=1, epochs=1, out=results.folder
     )
     again = run_study(config, progress=False)
     assert [path.stem for path in write_figures(again)] == ["learning-curves", "WD-space", "WD-matrix"]
 
 
 def test_runs_without_weights_have_learning_curves_alone(tmp_path):
-    config = SmallConfig(tasks=("go_nogo",), field="tiny", variants=("WD",), seeds=1, out=tmp_path, keep_weights=False)
+    config = SmallConfig(
+        tasks=("go_nogo",), connectome="tiny", variants=("WD",), seeds=1, out=tmp_path, keep_weights=False
+    )
     run_study(config, progress=False)
     results = run_study(replace(config, variants=("W",), keep_weights=True), progress=False).of_folder()
     assert [path.stem for path in write_figures(results)] == ["learning-curves", "W-space", "W-matrix"]
@@ -104,7 +106,9 @@ def test_a_run_that_diverged_is_drawn_without_modules(tmp_path, monkeypatch):
     """Its weights are NaN: there is no graph, and the figures say so instead of failing."""
     diverging = replace(SHORT, learning_rate=1e30, epochs=2)
     monkeypatch.setattr(SmallConfig, "protocols", lambda self: {"published": diverging})
-    config = SmallConfig(tasks=("go_nogo",), field="tiny", variants=("W",), seeds=1, epochs=2, out=tmp_path / "out")
+    config = SmallConfig(
+        tasks=("go_nogo",), connectome="tiny", variants=("W",), seeds=1, epochs=2, out=tmp_path / "out"
+    )
     results = run_study(config, progress=False)
     assert results.runs["diverged_epoch"].tolist() == [1]
     assert [path.stem for path in write_figures(results)] == ["learning-curves", "W-space", "W-matrix"]

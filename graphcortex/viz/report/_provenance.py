@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from graphcortex.study import Protocol, Study, StudyConfig, StudyResults
+from graphcortex.data._download import released_files
+from graphcortex.study import Protocol, StudyConfig, StudyResults
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def provenance(results: StudyResults) -> Provenance:
         title = "Machine" if len(manifest["machines"]) == 1 else f"Machine {number}"
         blocks[title] = flatten(machine["hardware"]) + flatten(machine["versions"])
     why_not = _beyond_a_command(results)
-    afresh = None if why_not else _command(results.study)
+    afresh = None if why_not else _command(results)
     return Provenance(blocks, shlex.join(["graphcortex", "resume", str(results.folder)]), afresh, why_not)
 
 
@@ -98,11 +99,18 @@ def _beyond_a_command(results: StudyResults) -> str:
     return ""
 
 
-def _command(study: Study) -> str:
+def _sources(results: StudyResults) -> list[str]:
+    """Return what ``--connectome`` takes for each connectome: the name of a field, or the file in the folder of the results."""
+    files = {name: results.folder / "connectomes" / f"{name}.pt" for name in results.study.connectomes}
+    return [name if name == "synthetic" or name in released_files() else str(path) for name, path in files.items()]
+
+
+def _command(results: StudyResults) -> str:
     """Write the command line of a study: what is not as it is by default."""
+    study = results.study
     protocol = next(iter(study.protocols.values()))
     asked = {
-        "field": tuple(study.connectomes),
+        "connectome": tuple(_sources(results)),
         "protocol": tuple(study.protocols),
         "tasks": tuple(study.tasks),
         "variants": tuple(map(str, study.variants)),

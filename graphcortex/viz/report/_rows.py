@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from typing import Any
 
 import pandas as pd
@@ -96,14 +95,17 @@ def _mean(cell: pd.Series) -> tuple[str, str]:
 
 
 def claim_rows(claims: ClaimsTable | None) -> list[dict[str, Any]]:
-    """Return the claims with their statements, each with a row per group of runs, and a count of each verdict."""
+    """Return the claims with their statements, each with a row per group of runs that has pairs to judge it by.
+
+    Claims and groups without a single pair are left out: the study has no runs of the variants that they compare.
+    """
     if claims is None:
         return []
+    judged = [one for one in claims if one.n + one.dropped > 0]
     return [
         {
             "name": name,
             "statement": statement,
-            "counts": Counter(one.verdict for one in claims if one.claim == name),
             "rows": [
                 {
                     "where": " · ".join(
@@ -117,11 +119,12 @@ def claim_rows(claims: ClaimsTable | None) -> list[dict[str, Any]]:
                     "n": one.n,
                     "reason": one.reason,
                 }
-                for one in claims
+                for one in judged
                 if one.claim == name
             ],
         }
         for name, statement in claims.statements.items()
+        if any(one.claim == name for one in judged)
     ]
 
 

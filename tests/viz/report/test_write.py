@@ -106,9 +106,25 @@ def test_the_command_makes_the_same_study(tmp_path):
 
 def test_claims_are_judged_by_the_runs_where_none_are_given(study, tmp_path):
     text = Words(write_report(study, tmp_path / "page.html", formats=()).read_text()).text
-    for name, statement in evaluate_claims(study.runs).statements.items():
-        assert f" {statement} " in text, name
-    assert text.count("undecided") > 2
+    claims = evaluate_claims(study.runs)
+    judged = {finding.claim for finding in claims if finding.n + finding.dropped}
+    assert judged == {"learned graphs"}, "W*D*C and W differ in more than what the other claims compare"
+    for name, statement in claims.statements.items():
+        assert (f" {statement} " in text) == (name in judged), name
+    assert text.count("undecided") > 1
+
+
+def test_a_report_begins_with_the_results(study, tmp_path):
+    page = write_report(study, tmp_path / "page.html", claims=CLAIMS, formats=()).read_text()
+    sections = re.findall(r'<section id="(\w+)"', page)
+    assert sections == ["tasks", "curves", "metrics", "effects", "graphs", "claims", "trouble", "provenance"]
+    assert re.findall(r'<li><a href="#(\w+)"', page) == sections
+
+
+def test_claims_without_pairs_leave_no_section(tmp_path):
+    page = write_report(MadeStudy(tmp_path, variants=("WD", "W*[diagonal]"), seeds=2), formats=()).read_text()
+    assert 'id="claims"' not in page
+    assert 'href="#claims"' not in page
 
 
 def test_runs_that_failed_are_listed_with_their_traceback(tmp_path):

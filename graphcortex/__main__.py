@@ -1,4 +1,4 @@
-"""``python -m graphcortex.cli``."""
+"""``python -m graphcortex``: the command line."""
 
 import sys
 
