@@ -52,7 +52,7 @@ def interrupted_when(ready, command: list[str], folder: Path) -> tuple[str, int]
 
 
 SCRIPT = "import sys; from graphcortex.cli import main; sys.exit(main())"  # as pip writes it
-COMMANDS = {"the module": [sys.executable, "-m", "graphcortex.cli"], "the script": [sys.executable, "-c", SCRIPT]}
+COMMANDS = {"the module": [sys.executable, "-m", "graphcortex"], "the script": [sys.executable, "-c", SCRIPT]}
 
 
 @pytest.mark.parametrize("library", [NUMPY, TORCH], ids=["numpy", "torch"])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from graphcortex._optional import require
+from graphcortex.cli._terminal import accept_any_character
 
 T = TypeVar("T")
 
@@ -27,6 +28,7 @@ def parse_options(
         SystemExit: With 0 after ``--help``, and with 2 where an option cannot be read.
         MissingDependencyError: If tyro is not installed.
     """
+    accept_any_character()
     tyro = require("tyro", "study", "the command line")
     given = {} if default is None else {"default": default}
     return expand_home(tyro.cli(kind, description=description, args=args, **given))

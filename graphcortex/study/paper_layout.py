@@ -74,7 +74,7 @@ def write_paper_layout(results: StudyResults, folder: str | Path, *, protocol: s
     functional = results.protocol_of(keys[0]).functional
     for (connectome, recurrence), group in groups.items():
         sign = "_sign+" if recurrence == "nonnegative" else ""
-        final = Path(folder) / f"{connectome}{_SUFFIX[functional]}{sign}"
+        final = Path(folder).expanduser() / f"{connectome}{_SUFFIX[functional]}{sign}"
         if final.exists():
             raise PaperLayoutError(f"{final} is there already and is not overwritten; choose another folder.")
         with replacing(final) as unfinished:
@@ -100,7 +100,7 @@ def read_paper_layout(folder: str | Path) -> pd.DataFrame:
     Raises:
         PaperLayoutError: If the name of the folder or a table in it is not of the layout.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     match = _NAME.fullmatch(folder.name)
     if match is None or not folder.is_dir():
         raise PaperLayoutError(

@@ -79,7 +79,7 @@ class Store:
         study: Mapping[str, Any] | None = None,
         overwrite: bool = False,
     ):
-        self.folder = Path(folder)
+        self.folder = Path(folder).expanduser()
         settings, study = (json.loads(json.dumps(dict(values or {}))) for values in (settings, study))
         self._check_folder(settings, overwrite)
         path = self.folder / MANIFEST
@@ -129,7 +129,7 @@ class Store:
             StoreError: If it holds none.
         """
         store = cls.__new__(cls)
-        store.folder = Path(folder)
+        store.folder = Path(folder).expanduser()
         if not (store.folder / MANIFEST).is_file():
             old = f" but one of an earlier version ({_OLD})" if (store.folder / _OLD).is_file() else ""
             raise StoreError(f"{folder} must be the results folder of a study, with a {MANIFEST}; got none{old}.")

@@ -181,7 +181,7 @@ class Study:
             StoreError: If the folder holds another study, cannot be written, or is being written by another process.
             ValueError: If a task of the user's draws other trials each time.
         """
-        out = Path(out)
+        out = Path(out).expanduser()
         keep_weights, checkpoint_every = (
             bool(keep_weights),
             check_count(checkpoint_every, "checkpoint_every", minimum=0),

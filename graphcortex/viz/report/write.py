@@ -50,7 +50,7 @@ def write_report(
         ValueError: If ``path`` does not end in ``.html``, a format is another, or the reference is no variant of the study.
         MissingDependencyError: If plotly, jinja2 or matplotlib is not installed.
     """
-    path = results.folder / "report.html" if path is None else Path(path)
+    path = results.folder / "report.html" if path is None else Path(path).expanduser()
     check_choice(path.suffix, "the suffix of path", (".html",))
     for name in formats:
         check_choice(name, "formats", FORMATS)

@@ -120,7 +120,7 @@
       data: [{
         type: "heatmap", z: rows, x0: wide / 2, dx: wide, y0: wide / 2, dy: wide, zmin: spec.signed ? -spec.limit : 0, zmax: spec.limit,
         colorscale: spec.signed ? signed : [[0, "var(--paper)"], [1, "var(--positive)"]],
-        colorbar: narrow() ? Object.assign({ orientation: "h", y: -0.2, yanchor: "top" }, bar) : Object.assign({ len: 0.8, title: { text: "weight", side: "right" } }, bar),
+        colorbar: narrow() ? Object.assign({ orientation: "h", y: -0.2, yanchor: "top" }, bar) : Object.assign({ len: 0.8, title: { text: "weight", side: "top" } }, bar),
         hovertemplate: "%{y:.0f} → %{x:.0f}: %{z:.3g}<extra></extra>",
       }],
       layout: layout,
