@@ -60,12 +60,12 @@ def write_bytes(path: str | os.PathLike[str], content: bytes | memoryview) -> No
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write a text file whole, in UTF-8, as :func:`replacing` does.
+    """Write a text file whole, in UTF-8, as :func:`replacing` does; half of a surrogate pair is written as an escape.
 
     Raises:
         OSError: If it cannot be written; what was there before is there still.
     """
-    write_bytes(path, text.encode("utf-8"))
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def save_with_torch(content: object, unfinished: Path) -> None:

@@ -6,12 +6,9 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+from graphcortex._bounded import UnfoldsTooFarError, check_unfolding
 from graphcortex.data._unpickle import DataFileError, UnsafeFileError
 
-MOST_UNFOLDING = 256
-"""How often larger than the file its members may be; beyond, it is refused as a bomb."""
-
-_FREE_BYTES = 64 * 2**20
 _ENCRYPTED = 0x1
 
 
@@ -53,11 +50,10 @@ def _check(members: list[zipfile.ZipInfo], known: Callable[[str], bool], expecte
             raise DataFileError(f"{expected}, got one with {name[:80]!r} in it, which it does not write.")
     if len(set(names)) != len(names):
         raise DataFileError(f"{expected}, got one that holds a member twice.")
-    unfolded = sum(member.file_size for member in members)
-    if unfolded > MOST_UNFOLDING * size + _FREE_BYTES:
-        raise UnsafeFileError(
-            f"{expected}, got {size} bytes that say they unfold to {unfolded}; refused as a zip bomb, nothing was unfolded."
-        )
+    try:
+        check_unfolding(size, sum(member.file_size for member in members))
+    except UnfoldsTooFarError as error:
+        raise UnsafeFileError(f"{expected}, got {error}; refused as a zip bomb, nothing was unfolded.") from None
 
 
 def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:

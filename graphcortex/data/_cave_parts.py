@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from graphcortex._atomic import UNFINISHED, write_bytes
+from graphcortex._parquet import read_parquet
 
 KINDS = {"whole": pa.int64(), "number": pa.float64(), "text": pa.string(), "flag": pa.bool_()}
 """What a column may hold. Whole numbers are never floats on their way: ids have more digits than a float."""
@@ -121,10 +122,8 @@ class Parts:
     def read(self, query: Query) -> pa.Table | None:
         """Return the answer to a query, or None where it is missing or damaged."""
         try:
-            table = pq.read_table(
-                pa.BufferReader(self._path(query, "parquet").read_bytes()), page_checksum_verification=True
-            )
-        except (OSError, pa.ArrowException):  # ArrowInvalid: fetch it anew, which mends it
+            table = read_parquet(self._path(query, "parquet"))
+        except Exception:  # damage has no one error, and to fetch it anew mends it
             return None
         if not table.schema.equals(query.schema):
             return None
@@ -157,7 +156,7 @@ class Parts:
         """Return what was noted of the version, or None."""
         try:
             facts = json.loads((self._folder / "version.json").read_text("utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
         if not isinstance(facts, dict) or facts.pop("sha256", None) != _digest_of_facts(facts):
             return None

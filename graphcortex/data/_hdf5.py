@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from graphcortex._bounded import check_unfolding
 from graphcortex._optional import require
 from graphcortex.data._unpickle import DataFileError, UnsafeFileError
 
@@ -130,7 +131,14 @@ def texts(file: File, path: str) -> list[str]:
     found = _dataset(file, path)
     if found.dtype.kind not in "OS" or len(found.shape) != 1:
         raise DataFileError(f"{file.path}: expected texts in /{path}, got {found.dtype} of shape {found.shape}.")
-    return [_text(file, f"/{path}, row {row}", value) for row, value in enumerate(found[...])]
+    size, unfolded, read = file.path.stat().st_size, 0, []
+    for row in range(len(found)):
+        # Many rows may refer to one long text, and each becomes a text of its own.
+        value = found[row]
+        unfolded += len(value) if isinstance(value, (bytes, str)) else 0
+        check_unfolding(size, unfolded)
+        read.append(_text(file, f"/{path}, row {row}", value))
+    return read
 
 
 def text(file: File, path: str) -> str | None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from graphcortex import _parquet
+from graphcortex._bounded import UnfoldsTooFarError
 from graphcortex.data._cells import decimal_sign, with_text
 from graphcortex.data._csv import read_csv
 from graphcortex.data._unpickle import DataFileError
@@ -23,11 +24,6 @@ _NULLABLE = {
     for sign in ("", "u")
     for bits in (8, 16, 32, 64)
 }
-
-MOST_ROWS_PER_BYTE = 64
-"""No table with distinct ids packs more rows into a byte; a file that says so would fill the memory."""
-
-_FREE_ROWS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -115,9 +111,9 @@ def _remedy(suffix: str) -> str:
 
 def read_parquet(path: Path) -> pd.DataFrame:
     """Return a parquet file with whole numbers as nullable integers, and a stored index as plain columns."""
-    with pq.ParquetFile(path) as file:
-        rows, size = file.metadata.num_rows, path.stat().st_size
-        if rows > MOST_ROWS_PER_BYTE * size + _FREE_ROWS:
-            raise DataFileError(f"{path}: expected a table, got {size} bytes that unfold to {rows} rows; refused.")
-        # Without its metadata for pandas, which would turn an index into no column, and integers with gaps into floats.
-        return file.read().to_pandas(types_mapper=_NULLABLE.get, ignore_metadata=True)
+    try:
+        table = _parquet.read_parquet(path)
+    except UnfoldsTooFarError as error:
+        raise DataFileError(f"{path}: expected a table, got {error}.") from None
+    # Without its metadata for pandas, which would turn an index into no column, and integers with gaps into floats.
+    return table.to_pandas(types_mapper=_NULLABLE.get, ignore_metadata=True)

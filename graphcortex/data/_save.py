@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 
 from graphcortex._atomic import replacing, save_with_torch
+from graphcortex._bounded import UnfoldsTooFarError, load_tensors
 from graphcortex.data._digest import digest_of
 from graphcortex.data._validate import ConnectomeError
 from graphcortex.data.schema import STORES, fields_of, suggestion
@@ -67,13 +68,12 @@ def read_connectome(cls: type[C], path: str | os.PathLike) -> C:
     if not Path(path).is_file():
         raise ConnectomeError(f"{expected}, got no file; check the path.")
     try:
-        record = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        # torch.load has no error of its own: what fails may be the archive, the pickle or a tensor.
-        # Nor is its text passed on: it advises to read the file with weights_only=False, which would run what is in it.
+        record = load_tensors(path)
+    except UnfoldsTooFarError as error:
+        raise ConnectomeError(f"{expected}, got {error}. Save the connectome again with Connectome.save.") from None
+    except (ValueError, OSError) as error:
         raise ConnectomeError(
-            f"{expected}; it is damaged or holds objects that must be executed to be read, and was refused "
-            f"({type(error).__name__}). Save the connectome again with Connectome.save."
+            f"{expected}; {error}, and was refused. Save the connectome again with Connectome.save."
         ) from None
     if not isinstance(record, dict) or record.get("format") != _FORMAT:
         raise ConnectomeError(f"{expected}, got another kind of .pt file.")

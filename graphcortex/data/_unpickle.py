@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from graphcortex._bounded import check_unfolding
+
 
 class DataFileError(ValueError):
     """A file of a data set is missing, damaged, or does not hold what it should."""
@@ -246,10 +248,19 @@ def _read_objects(body: bytes, shape: tuple[int, ...], path: Path) -> np.ndarray
         raise ValueError("it holds no array of objects")
     if array.shape != shape or len(array.data) != math.prod(shape):
         raise ValueError(f"shape {shape} in its header, {len(array.data)} elements of shape {array.shape} after it")
-    out = np.empty(len(array.data), dtype=object)
+    out, unfolded = np.empty(len(array.data), dtype=object), 0
     for i, element in enumerate(array.data):
+        # One array of the pickle may stand in many places, and each becomes an array of its own.
+        unfolded += _size(element)
+        check_unfolding(len(body), unfolded)
         out[i] = _element(element)
     return out.reshape(shape, order=array.order)
+
+
+def _size(element: Any) -> int:
+    """Return the bytes that an element will take, about."""
+    content = element.data if isinstance(element, _Array) else element
+    return len(content) * (1 if isinstance(content, (bytes, bytearray)) else 8) if hasattr(content, "__len__") else 8
 
 
 def _element(element: Any) -> Any:

@@ -37,6 +37,10 @@ def as_tensor(value: Any, field: Field, label: str) -> Tensor:
     """
     if value is None:
         raise ConnectomeError(f"{label} must be given, got None.")
+    if isinstance(value, np.ma.MaskedArray):
+        value = _unmasked(value, field, label)
+    if isinstance(value, Tensor) and value.dtype in (torch.uint16, torch.uint32, torch.uint64):
+        value = value.detach().cpu().numpy()
     if isinstance(value, Tensor):
         value = value.detach()
         kind = "f" if value.is_floating_point() else "b" if value.dtype == torch.bool else "i"
@@ -65,6 +69,19 @@ def as_tensor(value: Any, field: Field, label: str) -> Tensor:
         # A copy: byte order and read-only memory (of a file, say) are not carried into the tensor.
         value = torch.from_numpy(np.array(value, dtype=np.float64 if kind == "f" else np.int64, order="C"))
     return value.to(field.dtype)
+
+
+def _unmasked(value: np.ma.MaskedArray, field: Field, label: str) -> np.ndarray:
+    """Return the array behind a mask; what is masked is missing: NaN, or id 0, in a field that may have gaps."""
+    if not np.ma.is_masked(value):
+        return value.data
+    if field.gaps:
+        return value.astype(np.float64).filled(np.nan)
+    if field.kind == "id":
+        return value.filled(0)
+    raise ConnectomeError(
+        f"{label} must have a value everywhere, got {int(value.mask.sum())} that are masked; fill them first."
+    )
 
 
 def check_connectome(graph: Connectome) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from graphcortex._atomic import replacing
+from graphcortex._bounded import load_arrays
 
 _MAX_BYTES = 64 * 2**20
 _MEMORY: OrderedDict[str, np.ndarray] = OrderedDict()
@@ -60,9 +61,8 @@ def _path(folder: Path, key: str) -> Path:
 
 def _read(path: Path, key: str) -> np.ndarray | None:
     try:
-        # NumPy would leave a file open that it opened itself and cannot read.
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            values, name = file["values"], str(file["key"])
+        arrays = load_arrays(path)
+        values, name = arrays["values"], str(arrays["key"])
     except FileNotFoundError:
         return None
     except Exception as error:

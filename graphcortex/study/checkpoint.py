@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from graphcortex._atomic import UNFINISHED, replacing, save_with_torch
+from graphcortex._bounded import load_tensors
 from graphcortex.study.manifest import differences
 
 _FORMAT = "graphcortex.study.Checkpoint"
@@ -61,7 +62,7 @@ class Checkpoint:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # what is odd about a file that is none of ours
-                found = torch.load(self.path, map_location=device, weights_only=True)
+                found = load_tensors(self.path, device)
             if not isinstance(found, dict) or set(found) != _PARTS or found["format"] != _FORMAT:
                 raise ValueError("it is no checkpoint of a run")
             there = json.loads(found["identity"])

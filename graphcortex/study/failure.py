@@ -12,7 +12,8 @@ from graphcortex.study.key import RunKey
 class Failure:
     """A run that failed: an error in it, or a process that ended. The next call tries it again.
 
-    A network that diverged is no failure but a result, with the epoch at which it did.
+    A network that diverged is no failure but a result, with the epoch at which it did. What of a message is no text (bytes
+    of a path that are not UTF-8) stands there as an escape, so that it can be printed and written.
 
     Attributes:
         key: Which run.
@@ -23,6 +24,10 @@ class Failure:
     key: RunKey
     error: str
     traceback: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("error", "traceback"):
+            object.__setattr__(self, name, getattr(self, name).encode("utf-8", "backslashreplace").decode("utf-8"))
 
     @classmethod
     def of(cls, key: RunKey, error: BaseException) -> Failure:

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from graphcortex._parquet import read_parquet
 from graphcortex.study.key import RunKey
 from graphcortex.study.run import RunResult
 
@@ -55,7 +56,7 @@ def decode(content: bytes, key: RunKey) -> tuple[RunResult, str | None]:
         PartError: If the bytes are not a run, not this one, or not as they were written.
     """
     try:
-        table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
+        table = read_parquet(content)
         digest = (table.schema.metadata or {}).get(_DIGEST, b"").decode()
         if tuple(table.column_names) != _COLUMNS or len(table) != 1:
             raise PartError(f"expected one row of {', '.join(_COLUMNS)}; got {len(table)} of {table.column_names}")

@@ -10,7 +10,6 @@ import json
 import os
 import secrets
 import shutil
-import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import numpy as np
 import torch
 
 from graphcortex._atomic import UNFINISHED, remove_unfinished, write_bytes, write_text
+from graphcortex._bounded import load_arrays
 from graphcortex.data import Connectome
 from graphcortex.study import manifest, part
 from graphcortex.study.failure import Failure
@@ -361,7 +361,7 @@ def _delete_study(folder: Path) -> None:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _unreadable(path, error) from error
     if not isinstance(found, dict):
         raise _unreadable(path, f"expected a JSON object, got a {type(found).__name__}")
@@ -396,10 +396,7 @@ def _read_whole(path: Path, sha256: str) -> bytes:
 def _read_weights(path: Path, sha256: str) -> dict[str, torch.Tensor]:
     content = _read_whole(path, sha256)
     try:
-        if not zipfile.is_zipfile(io.BytesIO(content)):
-            raise ValueError("expected a zip archive of arrays, got something else")
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+        return {name: torch.from_numpy(array) for name, array in load_arrays(io.BytesIO(content)).items()}
     except Exception as error:  # a damaged archive fails in ways of zipfile, zlib and NumPy
         raise _unreadable(path, error) from error
 
