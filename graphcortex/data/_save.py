@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import torch
-
 from graphcortex._atomic import replacing, save_with_torch
 from graphcortex._bounded import UnfoldsTooFarError, load_tensors
 from graphcortex.data._digest import digest_of
