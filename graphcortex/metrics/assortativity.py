@@ -19,7 +19,6 @@ from graphcortex.metrics.ensemble import Nulls, as_nulls
 
 BY = ("degree", "strength", "attribute", "category")
 _DIRECTIONS = ("out", "in")
-"""Values that differ by less than this share of their size are alike: sums of weights are no more exact."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
