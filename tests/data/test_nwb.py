@@ -438,5 +438,5 @@ def test_damaged_files_give_data_or_a_named_error(scan):
 
 def test_h5py_is_asked_for_where_it_is_missing(scan, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(ImportError, match=r"Reading NWB files needs h5py.*graphcortex\[nwb\]"):
+    with pytest.raises(ImportError, match=r"Reading NWB files needs h5py.*graphcortex-rnn\[nwb\]"):
         MicronsRecordings(scan)

@@ -128,7 +128,7 @@ def test_a_lasso_that_does_not_converge_is_an_error():
 
 def test_scikit_learn_is_asked_for_where_it_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.covariance", None)
-    with pytest.raises(ImportError, match=r"graphical lasso needs sklearn.*graphcortex\[functional\]"):
+    with pytest.raises(ImportError, match=r"graphical lasso needs sklearn.*graphcortex-rnn\[functional\]"):
         precision(mixed(3, 9), method="graphical-lasso")
 
 

@@ -88,5 +88,5 @@ def test_without_tensorboard_the_message_says_how_to_get_it(tmp_path, monkeypatc
         return plain(name, *arguments, **options)
 
     monkeypatch.setattr("importlib.import_module", without)
-    with pytest.raises(MissingDependencyError, match=r"needs tensorboard.*graphcortex\[tensorboard\]"):
+    with pytest.raises(MissingDependencyError, match=r"needs tensorboard.*graphcortex-rnn\[tensorboard\]"):
         tensorboard_log(tmp_path)

@@ -37,7 +37,7 @@ def test_an_environment_of_neurogym_is_a_name_without_neurogym(monkeypatch):
     monkeypatch.setitem(sys.modules, "neurogym", None)
     name = "neurogym:yang19.go-v0"
     assert check_task_name(name) == name
-    with pytest.raises(MissingDependencyError, match=r"'Absent-v0' needs neurogym.*graphcortex\[neurogym\]"):
+    with pytest.raises(MissingDependencyError, match=r"'Absent-v0' needs neurogym.*graphcortex-rnn\[neurogym\]"):
         get_task("neurogym:Absent-v0")
 
 

@@ -181,5 +181,5 @@ def test_says_how_to_get_statsmodels(monkeypatch):
         raise MissingDependencyError(f"{purpose} needs statsmodels: pip install 'graphcortex-rnn[{extra}]'")
 
     monkeypatch.setattr("graphcortex.study.statistics.factorial.require", missing)
-    with pytest.raises(MissingDependencyError, match=r"graphcortex\[study\]"):
+    with pytest.raises(MissingDependencyError, match=r"graphcortex-rnn\[study\]"):
         aligned_rank_model(table(), "accuracy")
