@@ -36,17 +36,7 @@ _POSITIONAL = ("resume", "report", "export", "metrics")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line, and return its exit code.
-
-    0; 1 if runs failed or an audit finds errors; 2 for a wrong argument or bad input; 130 after Ctrl-C. What is wrong is said on
-    stderr.
-
-    Args:
-        argv: Arguments; those of the process if None.
-
-    Raises:
-        SystemExit: With 0 after ``--help``, and with 2 where an option cannot be read.
-    """
+    """Do what :func:`graphcortex.cli.main` says, once torch is imported."""
 
     def work() -> int:
         tyro = require("tyro", "study", "the command line")

@@ -23,11 +23,14 @@ class ReportConfig:
     reference: str | None = None
     """Variant that the others are compared with, as in W*D*C. Default: W, or else the first."""
 
+    dpi: float = 150
+    """Pixels per inch of the figures beside the page."""
+
 
 def report_command(config: ReportConfig) -> int:
     """Write the report and print where it is; return 0, or 1 where runs failed."""
     from graphcortex.viz import write_report
 
     results = load_results(config.folder)
-    print(write_report(results, config.out, reference=config.reference))
+    print(write_report(results, config.out, reference=config.reference, dpi=config.dpi))
     return tell_unfinished(results)

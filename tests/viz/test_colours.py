@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import re
+from importlib import resources
 
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
 from graphcortex.viz._style import COLOURS, NUM_MODULE_COLOURS, PALE, module_colour
+from graphcortex.viz.report._page import DARK_COLOURS
 
 # What is seen without one kind of cone, from linear RGB to linear RGB, at severity 1.
 # Machado, Oliveira & Fernandes (2009), https://doi.org/10.1109/TVCG.2009.113
@@ -41,9 +44,30 @@ def difference(one: str, other: str, vision: np.ndarray) -> float:
     return float(np.linalg.norm(lab(one, vision) - lab(other, vision)))
 
 
+def of_page(name: str) -> list[str]:
+    """Return a color of the style sheet of the report: in light, and in dark as the browser and as the reader asks for it."""
+    sheet = resources.files("graphcortex.viz.report").joinpath("templates/report.css").read_text()
+    return re.findall(rf"--{name}: (#[0-9a-f]{{6}});", sheet)
+
+
+SETS = {
+    "figures": [*COLOURS, PALE, "white"],
+    "report in light": [*COLOURS, of_page("edge")[0], of_page("paper")[0]],
+    "report in dark": [*DARK_COLOURS, of_page("edge")[1], of_page("paper")[1]],
+}
+
+
+def test_both_dark_sheets_are_one():
+    for name in ("edge", "none", "paper"):
+        light, *dark = of_page(name)
+        assert dark == [dark[0]] * 2
+        assert light != dark[0]
+
+
 @pytest.mark.parametrize("vision", VISIONS.values(), ids=VISIONS.keys())
-def test_colours_are_told_from_each_other_from_grey_and_from_paper(vision):
-    for one, other in itertools.combinations([*COLOURS, PALE, "white"], 2):
+@pytest.mark.parametrize("colours", SETS.values(), ids=SETS.keys())
+def test_colours_are_told_from_each_other_from_grey_and_from_paper(colours, vision):
+    for one, other in itertools.combinations(colours, 2):
         assert difference(one, other, vision) > TOLD_APART, (one, other)
 
 

@@ -22,7 +22,7 @@ Files = dict[str, dict[str, list[str]]]
 """Paths relative to the page, by figure and by the numbers of the choices it depends on."""
 
 
-def write_files(data: ReportData, graphs: Sequence[Shown], folder: Path, formats: Sequence[str]) -> Files:
+def write_files(data: ReportData, graphs: Sequence[Shown], folder: Path, formats: Sequence[str], dpi: float) -> Files:
     """Write a table per kind of result, and per group its figures and what they show; return the files of each figure."""
     tables = {"runs": data.runs, "table": data.table, "effects": data.effects, "failures": _failures(data)}
     if data.claims is not None:
@@ -31,7 +31,7 @@ def write_files(data: ReportData, graphs: Sequence[Shown], folder: Path, formats
     for name, table in tables.items():
         if len(table):
             write_text(folder / f"{name}.csv", table.to_csv(index=False))
-    writer = _Writer(folder, formats)
+    writer = _Writer(folder, formats, dpi)
     for number, group in enumerate(data.groups[:MAX_GROUPS]):
         writer.group(data, group, number)
     for shown in graphs:
@@ -45,8 +45,8 @@ def _failures(data: ReportData) -> pd.DataFrame:
 
 
 class _Writer:
-    def __init__(self, folder: Path, formats: Sequence[str]):
-        self.folder, self.formats = folder, formats
+    def __init__(self, folder: Path, formats: Sequence[str], dpi: float):
+        self.folder, self.formats, self.dpi = folder, formats, dpi
         self.files: Files = {"curves": {}, "metrics": {}, "effects": {}, "space": {}, "matrix": {}}
 
     def group(self, data: ReportData, group: Group, number: int) -> None:
@@ -87,7 +87,8 @@ class _Writer:
     def _put(self, figure: str, choice: str, stem: Path, table: pd.DataFrame, axes) -> None:
         """Write a figure in every format and its table; ``stem`` is their path without a suffix."""
         # Not by with_suffix: a name may have dots of its own.
-        written = [save_figure(axes, Path(f"{stem}{suffix}")) for suffix in self.formats] if axes is not None else []
+        paths = [Path(f"{stem}{suffix}") for suffix in self.formats] if axes is not None else []
+        written = [save_figure(axes, path, dpi=self.dpi) for path in paths]
         csv = Path(f"{stem}.csv")
         write_text(csv, table.to_csv(index=False))
         self.files[figure][choice] = [str(file.relative_to(self.folder.parent)) for file in (*written, csv)]

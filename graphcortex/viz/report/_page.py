@@ -20,7 +20,7 @@ from graphcortex.viz.report._provenance import provenance
 _NEEDS = "Writing a report"
 # The same hues as COLOURS, light enough to be read on a dark ground.
 DARK_COLOURS = (
-    "#9d94f0", "#e8909f", "#55bd7d", "#e8c264", "#5fcdb9", "#d97aa8", "#c6c662", "#9bd8f4", "#d98ccb",
+    "#9b87fc", "#e76d62", "#aefdc5", "#f7cb75", "#90fcf2", "#dd8fa0", "#a69419", "#2ccefa", "#c378b7",
 )  # fmt: skip
 
 

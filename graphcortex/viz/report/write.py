@@ -27,6 +27,7 @@ def write_report(
     claims: ClaimsTable | None = None,
     reference: str | None = None,
     formats: Sequence[str] = FORMATS,
+    dpi: float = 150,
 ) -> Path:
     """Write a study as one HTML file that opens anywhere, without a network, and its figures and tables as files beside it.
 
@@ -42,6 +43,7 @@ def write_report(
         claims: What :func:`graphcortex.study.evaluate_claims` returned; by default that of these runs.
         reference: Variant that the others are compared with: by default ``W``, or the first where there is no ``W``.
         formats: Of the figures beside the page: ``.png``, ``.svg`` or both; none are drawn where it is empty.
+        dpi: Pixels per inch of the ``.png`` files.
 
     Returns:
         The HTML file.
@@ -56,6 +58,6 @@ def write_report(
         check_choice(name, "formats", FORMATS)
     data = read_study(results, claims=claims, reference=reference)
     figures = build_figures(data)
-    files = write_files(data, figures.graphs, path.with_suffix(""), formats)
+    files = write_files(data, figures.graphs, path.with_suffix(""), formats, dpi)
     write_text(path, render(data, figures, files))
     return path
