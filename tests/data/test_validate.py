@@ -213,3 +213,31 @@ def test_what_was_not_measured_is_nan_where_that_may_be():
             Connectome.from_arrays(pos, pair, torch.ones(1).long(), pref_ori=torch.tensor([math.nan, wrong]))
     with pytest.raises(ConnectomeError, match="self_sttc must be finite"):
         Connectome.from_arrays(pos, pair, torch.ones(1).long(), self_sttc=torch.tensor([math.nan, 0.0]))
+
+
+# --- arrays as they come from elsewhere ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["u1", "<u2", ">u2", "<u4", ">u4", "<u8", ">u8", ">i4", ">i8"])
+def test_whole_numbers_of_every_dtype_are_taken(dtype):
+    ids = np.arange(1, 6).astype(dtype)
+    for stored in (ids, torch.from_numpy(ids.astype(ids.dtype.newbyteorder("=")))):
+        assert connectome(5, root_id=stored)["neuron"].root_id.tolist() == [1, 2, 3, 4, 5]
+
+
+def test_ids_above_int64_are_refused_in_tensors_too():
+    ids = np.array([2**63 + 5, 2, 3, 4, 5], dtype=np.uint64)
+    for stored in (ids, torch.from_numpy(ids)):
+        with pytest.raises(ConnectomeError, match=r"root_id must fit into int64 .*got 9223372036854775813"):
+            connectome(5, root_id=stored)
+
+
+def test_what_is_masked_is_missing_or_refused():
+    mask = [False, True, False, False, False]
+    graph = connectome(5, root_id=np.ma.masked_array([1, 2, 3, 4, 5], mask), osi=np.ma.masked_array([0.5] * 5, mask))
+    assert graph["neuron"].root_id.tolist() == [1, 0, 3, 4, 5]
+    assert graph["neuron"].osi.isnan().tolist() == mask
+    assert connectome(5, root_id=np.ma.masked_array([1, 2, 3, 4, 5]))["neuron"].root_id.tolist() == [1, 2, 3, 4, 5]
+    pos = np.ma.masked_array(np.ones((5, 3)), np.array(mask)[:, None] & np.ones((5, 3), dtype=bool))
+    with pytest.raises(ConnectomeError, match="pos must have a value everywhere, got 3 that are masked"):
+        connectome(5, pos=pos)
