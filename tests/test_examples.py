@@ -125,7 +125,7 @@ GOOD = {"W*D*C": [0.8, 0.85], "W": [0.5, 0.5]}
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_claims_hold_of_good_results(name):
-    example(name).check(results(name, GOOD, field="6_6_2"))
+    example(name).check(results(name, GOOD, connectome="6_6_2"))
     example(name).check(results(name, {"W": [0.1]}, epochs=1))
 
 
@@ -146,7 +146,7 @@ def test_the_claims_fail_of_results_that_are_none(name, runs, config):
 
 def test_each_claim_can_fail():
     with pytest.raises(AssertionError, match="W"):
-        example("go_nogo").check(results("go_nogo", {"W*D*C": [0.6], "W": [0.5]}, field="6_6_2"))
+        example("go_nogo").check(results("go_nogo", {"W*D*C": [0.6], "W": [0.5]}, connectome="6_6_2"))
     example("go_nogo").check(results("go_nogo", {"W*D*C": [0.6], "W": [0.5]}))  # claimed of that field alone
     with pytest.raises(AssertionError, match="better than guess"):
         example("one_choice_inference").check(results("one_choice_inference", {"W*D*C": [0.3, 0.5]}))

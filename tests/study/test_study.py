@@ -35,7 +35,7 @@ from tests.study.test_store import snapshot
 def config(tmp_path) -> SmallConfig:
     return SmallConfig(
         tasks=("go_nogo", "perceptual_decision"),
-        field="tiny",
+        connectome="tiny",
         variants=("WD", "W*D*C"),
         seeds=2,
         epochs=1,
@@ -365,7 +365,7 @@ def test_two_processes_do_not_run_one_folder(config):
 
 def test_a_folder_says_which_study_it_is(config):
     given = replace(
-        config, field=("tiny", "other"), protocol=("published", "corrected-test"), recurrence=("free", "nonnegative"),
+        config, connectome=("tiny", "other"), protocol=("published", "corrected-test"), recurrence=("free", "nonnegative"),
         tasks=("go_nogo",), variants=("WD",), seeds=1, threads=1,
     )  # fmt: skip
     results = quiet(given)
