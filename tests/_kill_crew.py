@@ -120,7 +120,7 @@ def start(work: Callable[[Path], None], folder: Path) -> int:
     if child:
         return child
     code = 1
-    os.write, os.fsync = slowly(os.write), slowly(os.fsync)
+    os.fsync = slowly(os.fsync)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         work(folder)
@@ -132,12 +132,12 @@ def start(work: Callable[[Path], None], folder: Path) -> int:
         os._exit(code)
 
 
-def slowly(real: Callable) -> Callable:
-    """Return a file operation of a slow disk, which is met at work more often: it writes little at a time, and pauses."""
+def slowly(sync: Callable) -> Callable:
+    """Return the ``fsync`` of a slow disk, which is met at work more often."""
 
-    def call(file: int, content: bytes | memoryview = b""):
+    def call(file: int):
         time.sleep(0.001)
-        return real(file, content[:1500]) if content else real(file)
+        return sync(file)
 
     return call
 
