@@ -339,7 +339,8 @@ REAL = {"5_3_8": (42, 4), "4_7_2": (88, 38), "5_3_2": (126, 59), "6_6_2": (312, 
 @pytest.mark.real_data
 def test_real_fields_are_the_released_ones(microns_root):
     fields = MicronsFields(microns_root, download=False)
-    assert fields.names == ("4_7_2", "5_3_2", "5_3_8", "6_6_2", "9_3_2")
+    assert set(fields.names) >= set(REAL)  # there may be others
+    assert fields.names == tuple(sorted(fields.names))
     assert set(fields.verify().status) == {"released"}
 
 
@@ -384,5 +385,5 @@ def test_real_fields_hold_what_was_read_by_hand(microns_root, name):
 def test_real_spike_times(microns_root):
     fields = MicronsFields(microns_root, download=False)
     assert [len(fields.spike_times(name)) for name in ("5_3_8", "4_7_2", "5_3_2")] == [42, 88, 126]
-    with pytest.raises(DataFileError, match="field 6_6_2 has no spike times; of these fields, 4_7_2, 5_3_2, 5_3_8 has"):
+    with pytest.raises(DataFileError, match=r"field 6_6_2 has no spike times; of these fields, 4_7_2, .*5_3_2, .*5_3_8.* has"):
         fields.spike_times("6_6_2")

@@ -314,7 +314,7 @@ def test_recordings_of_one_pair_are_allowed_but_not_repeated_ones():
 
 @pytest.mark.real_data
 def test_the_released_fields_become_one_volume(microns_root):
-    fields = MicronsFields(microns_root, download=False)
+    fields = MicronsFields(microns_root, ["4_7_2", "5_3_2", "5_3_8", "6_6_2", "9_3_2"], download=False)
     volume = MicronsVolume(fields)
     got, report = volume[0], volume.report
     nuclei = [fields[name]["neuron"]["nucleus_id"].tolist() for name in fields.names]

@@ -230,8 +230,8 @@ def test_a_crash_while_saving_leaves_the_last_one(tmp_path, monkeypatch):
     file = Checkpoint(tmp_path / "run.pt", {"run": "a"})
     file.save({"epoch": 1})
 
-    def full(value, path):
-        Path(path).write_bytes(b"half")
+    def full(value, file):
+        file.write(b"half")
         raise OSError("no space left on device")
 
     with monkeypatch.context() as patch:
