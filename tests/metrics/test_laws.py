@@ -338,6 +338,7 @@ METRICS = {
 }  # fmt: skip
 
 NO_METRICS = {
+    "metric_label": "a name",
     "compare": "a table of two summaries",
     "decoding_time_course": "measures states, not a graph",
     "dimensionality": "measures states, not a graph",
