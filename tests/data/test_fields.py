@@ -385,5 +385,7 @@ def test_real_fields_hold_what_was_read_by_hand(microns_root, name):
 def test_real_spike_times(microns_root):
     fields = MicronsFields(microns_root, download=False)
     assert [len(fields.spike_times(name)) for name in ("5_3_8", "4_7_2", "5_3_2")] == [42, 88, 126]
-    with pytest.raises(DataFileError, match=r"field 6_6_2 has no spike times; of these fields, 4_7_2, .*5_3_2, .*5_3_8.* has"):
+    with pytest.raises(
+        DataFileError, match=r"field 6_6_2 has no spike times; of these fields, 4_7_2, .*5_3_2, .*5_3_8.* has"
+    ):
         fields.spike_times("6_6_2")
