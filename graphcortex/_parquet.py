@@ -107,8 +107,9 @@ def _check_chunks(file: BinaryIO, chunks: list[dict[int, Any]], size: int) -> No
     """Add up what the pages of all chunks unfold to, as their headers say."""
     unfolded = 0
     for chunk in chunks:
-        place = min(offset for offset in (chunk[9], chunk.get(11, 0)) if offset > 0)
-        end = place + chunk[7]
+        offsets = [offset for offset in (chunk[9], chunk.get(11, 0)) if offset > 0]
+        place = min(offsets, default=0)
+        end = place + chunk[7] if offsets else 0  # a column of a table without rows may have no page
         values = 0
         while place < end and values < chunk[5]:
             file.seek(place)

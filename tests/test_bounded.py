@@ -171,6 +171,17 @@ COLUMNS = st.dictionaries(
 )
 
 
+@pytest.mark.parametrize(
+    "options", [{}, {"use_dictionary": False}, {"use_dictionary": False, "write_page_checksum": True}]
+)
+def test_a_table_without_rows_is_read(options):
+    """Its columns may have no page at all."""
+    table = pa.table({"id": pa.array([], pa.int64()), "kind": pa.array([], pa.string())})
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd", **options)
+    assert read_parquet(sink.getvalue()).equals(table)
+
+
 @given(
     columns=COLUMNS,
     compression=st.sampled_from(["none", "snappy", "zstd", "gzip"]),
