@@ -67,7 +67,8 @@ class GradientProbe:
                 f"The penalty is not the cause: {first}, its share of the gradient was {self.penalty_share:.2g}, and {size}. "
                 "More epochs or another learning_rate may help; see docs/study.md."
             )
-        times = f"{self.penalty / self.loss:.2g}" if self.loss else "infinitely many"
+        ratio = self.penalty / self.loss if self.loss else math.inf
+        times = f"{ratio:,.0f}" if 10 <= ratio < math.inf else f"{ratio:.2g}"
         return (
             f"The penalty silences it: {first}, the gradient of the penalty was {times} times that of the loss, and {size}. "
             f"The two would be equal at penalty_scale={self.balanced_scale:.1g}, in place of {self.penalty_scale:g}: try that "
