@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,9 +12,7 @@ import torch.nn.functional as F
 
 from graphcortex._checks import check_count
 from graphcortex.data import Connectome
-from graphcortex.nn import project_nonnegative
 from graphcortex.study.key import RunKey
-from graphcortex.study.optimizers import make_optimizer, scheduled_rate
 from graphcortex.study.protocol import Protocol
 from graphcortex.study.run import start_run
 from graphcortex.study.table import GROUP
@@ -104,30 +102,22 @@ def probe_gradients(
         ValueError: If ``batches < 1``, or the connectome lacks what the variant needs.
     """
     check_count(batches, "batches")
-    training = start_run(connectome, key, protocol, task=task, device=device).training
-    rnn = training.model.rnn
-    weight = next(value for name, value in training.model.named_parameters() if name == "rnn.edge_weight")
-    optimizer = make_optimizer(training.model.parameters(), protocol)
-    for group in optimizer.param_groups:
-        group["lr"] = scheduled_rate(protocol, 1)
+    training = start_run(connectome, key, replace(protocol, autocast="none"), task=task, device=device).training
+    weight = dict(training.model.named_parameters())["rnn.edge_weight"]
     start = float(weight.detach().abs().mean())
     of_loss, of_penalty = torch.zeros_like(weight), torch.zeros_like(weight)
-    training.model.train()
+    training.begin_epoch()
     starts = range(0, len(training.train_trials), protocol.batch_size)[:batches]
     for first in starts:
         batch = training.train_trials[first : first + protocol.batch_size]
-        optimizer.zero_grad()
+        training.optimizer.zero_grad()
         F.cross_entropy(training.model(batch.inputs, rng=training.generator), batch.targets).backward()
         loss_gradient = weight.grad.clone()
         for penalty in training.penalties:
-            penalty(rnn).backward()
+            penalty(training.model.rnn).backward()
         of_loss += loss_gradient.abs()
         of_penalty += (weight.grad - loss_gradient).abs()
-        if protocol.clip_norm is not None:
-            torch.nn.utils.clip_grad_norm_(training.model.parameters(), protocol.clip_norm)
-        optimizer.step()
-        if training.nonnegative:
-            project_nonnegative(rnn.edge_weight)
+        training.step()
     both = of_loss + of_penalty
     share = torch.where(both > 0, of_penalty / both, 0.0)
     return GradientProbe(

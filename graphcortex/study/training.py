@@ -150,7 +150,8 @@ class Training:
 
     # --- one step
 
-    def _begin_epoch(self) -> None:
+    def begin_epoch(self) -> None:
+        """Move edges where they turn over, and set the learning rate of the epoch."""
         self.model.train()
         if self.turnover is not None and self.history and self.diverged_epoch is None:
             self.turnover.step(self.optimizer)
@@ -170,7 +171,7 @@ class Training:
         self._right.append((logits.detach().argmax(1) == batch.targets).sum())
         return loss if self._scaler is None else self._scaler.scale(loss)
 
-    def _step(self) -> None:
+    def step(self) -> None:
         """Take the step that the gradients ask for."""
         if self.protocol.clip_norm is not None:
             if self._scaler is not None:
@@ -221,7 +222,7 @@ def run_epoch(members: Sequence[Training]) -> list[dict[str, Any]]:
         half = torch.autocast(device.type, dtype=_HALF[protocol.autocast])
     start = time.perf_counter()
     for member in members:
-        member._begin_epoch()
+        member.begin_epoch()
     for first in range(0, len(members[0].train_trials), protocol.batch_size):
         batches = [member.train_trials[first : first + protocol.batch_size] for member in members]
         with half:
@@ -231,7 +232,7 @@ def run_epoch(members: Sequence[Training]) -> list[dict[str, Any]]:
             member.optimizer.zero_grad()
         torch.autograd.backward(losses)
         for member in members:
-            member._step()
+            member.step()
     for member in members:
         float(member._losses[-1])  # waits for the device
     seconds = (time.perf_counter() - start) / len(members)
