@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +15,7 @@ from graphcortex.cli._terminal import for_stdout
 from graphcortex.cli._told import rows, tell_unfinished, to_json
 from graphcortex.metrics import Nulls
 from graphcortex.study import RunKey, StoreError, StudyResults, Variant, load_results
+from graphcortex.study.results import keys_of
 
 
 @dataclass(frozen=True)
@@ -114,5 +115,4 @@ def _choose(results: StudyResults, config: MetricsConfig) -> list[RunKey]:
         )
     if diverged:
         print(f"graphcortex: {diverged} runs diverged, and have no metrics.", file=sys.stderr)
-    names = [field.name for field in fields(RunKey)]
-    return [RunKey(**row) for row in finite[names].to_dict("records")]
+    return keys_of(finite)

@@ -29,7 +29,42 @@ MAPS = {
 SMALLEST_PART = 1e-3
 
 
-class NonNegative(nn.Module):
+class _Magnitude(nn.Module):
+    """A magnitude that is a function of a free parameter."""
+
+    def __init__(self, map: str):
+        super().__init__()
+        self.map = check_choice(map, "map", MAPS)
+
+    @property
+    def reaches_zero(self) -> bool:
+        """Whether a weight may become 0."""
+        return self.map == "clamp"
+
+    def forward(self, free: torch.Tensor) -> torch.Tensor:
+        """Return the magnitudes."""
+        return MAPS[self.map][0](free)
+
+    def right_inverse(self, value: torch.Tensor) -> torch.Tensor:
+        """Return the free parameter of given weights.
+
+        Those of the wrong sign keep their magnitude. A weight of 0 becomes a thousandth of the mean magnitude of the others where
+        the map has no 0.
+        """
+        magnitude = value.abs()
+        if not self.reaches_zero:
+            zero = magnitude == 0
+            others = magnitude[~zero]
+            mean = others.mean() if others.numel() else 1.0
+            magnitude = torch.where(zero, SMALLEST_PART * mean, magnitude)
+        return MAPS[self.map][1](magnitude)
+
+    def extra_repr(self) -> str:
+        """Say the map in the printed form."""
+        return f"map={self.map!r}"
+
+
+class NonNegative(_Magnitude):
     r"""Keep a parameter at or above 0: it is a function of a free one, :math:`w = g(v)`.
 
     ================= =========================== ===============================================
@@ -64,24 +99,7 @@ class NonNegative(nn.Module):
     """
 
     def __init__(self, map: str = "clamp"):
-        super().__init__()
-        self.map = check_choice(map, "map", MAPS)
-
-    @property
-    def reaches_zero(self) -> bool:
-        """Whether a weight may become 0."""
-        return self.map == "clamp"
-
-    def forward(self, free: torch.Tensor) -> torch.Tensor:
-        """Return the weights."""
-        return MAPS[self.map][0](free)
-
-    def right_inverse(self, value: torch.Tensor) -> torch.Tensor:
-        """Return the free parameter of given weights.
-
-        Negative ones keep their magnitude. A weight of 0 becomes a thousandth of the mean of the others where the map has no 0.
-        """
-        return _free_of(value.abs(), self.map)
+        super().__init__(map)
 
     def sign_of(self, edge_index: EdgeIndex) -> EdgeValues:
         """Return the sign of edges that may be new, shape ``(E,)``."""
@@ -91,12 +109,8 @@ class NonNegative(nn.Module):
         """Return the constraint of some entries of the parameter."""
         return NonNegative(self.map)
 
-    def extra_repr(self) -> str:
-        """Say the map in the printed form."""
-        return f"map={self.map!r}"
 
-
-class Dale(nn.Module):
+class Dale(_Magnitude):
     """Keep the sign of every edge: the weight is a magnitude times the sign, and the magnitude a function of a free parameter.
 
     Args:
@@ -109,27 +123,13 @@ class Dale(nn.Module):
     """
 
     def __init__(self, edge_sign: EdgeValues, neuron_sign: NodeValues | None = None, map: str = "clamp"):
-        super().__init__()
-        self.map = check_choice(map, "map", MAPS)
+        super().__init__(map)
         self.register_buffer("edge_sign", edge_sign)
         self.register_buffer("neuron_sign", neuron_sign)
 
-    @property
-    def reaches_zero(self) -> bool:
-        """Whether a weight may become 0."""
-        return self.map == "clamp"
-
     def forward(self, free: torch.Tensor) -> torch.Tensor:
         """Return the signed weights."""
-        return MAPS[self.map][0](free) * self.edge_sign
-
-    def right_inverse(self, value: torch.Tensor) -> torch.Tensor:
-        """Return the free parameter of given weights.
-
-        Those of the wrong sign keep their magnitude. A weight of 0 becomes a thousandth of the mean magnitude of the others where
-        the map has no 0.
-        """
-        return _free_of(value.abs(), self.map)
+        return super().forward(free) * self.edge_sign
 
     def sign_of(self, edge_index: EdgeIndex) -> EdgeValues:
         """Return the sign of edges that may be new, shape ``(E,)``: that of the neuron that sends.
@@ -148,19 +148,6 @@ class Dale(nn.Module):
     def restrict(self, index: Index) -> Dale:
         """Return the constraint of some edges."""
         return Dale(self.edge_sign[index].clone(), self.neuron_sign, self.map)
-
-    def extra_repr(self) -> str:
-        """Say the map in the printed form."""
-        return f"map={self.map!r}"
-
-
-def _free_of(magnitude: torch.Tensor, map: str) -> torch.Tensor:
-    if map != "clamp":
-        zero = magnitude == 0
-        others = magnitude[~zero]
-        mean = others.mean() if others.numel() else 1.0
-        magnitude = torch.where(zero, SMALLEST_PART * mean, magnitude)
-    return MAPS[map][1](magnitude)
 
 
 class Gain(nn.Module):

@@ -72,7 +72,7 @@ class StudyResults:
 
     @functools.cached_property
     def _rows(self) -> list[RunKey]:
-        return [RunKey(**row) for row in self.runs[list(_FIELDS)].to_dict("records")]
+        return keys_of(self.runs)
 
     @property
     def missing(self) -> list[RunKey]:
@@ -367,6 +367,11 @@ def collect(
     runs = runs_table([finished[key].row() for key in keys])
     table = summarize(runs, compare_with_paper=compare, intervals=intervals)
     return StudyResults(study, store, runs, table, tuple(failures), tasks)
+
+
+def keys_of(runs: pd.DataFrame) -> list[RunKey]:
+    """Return the run of each row of a table of runs."""
+    return [RunKey(**row) for row in runs[list(_FIELDS)].to_dict("records")]
 
 
 def runs_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

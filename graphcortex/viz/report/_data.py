@@ -12,6 +12,7 @@ from torch_geometric.data import Data
 
 from graphcortex._checks import check_choice
 from graphcortex.study import CLAIMS, CONTROLS, METRICS, ClaimsTable, RunKey, StoreError, StudyResults, evaluate_claims
+from graphcortex.study.results import keys_of
 from graphcortex.study.statistics import as_runs
 from graphcortex.viz._effects import paired_differences
 
@@ -89,7 +90,7 @@ class ReportData:
         """Return the first run of each variant that did not diverge, to be shown as a graph."""
         rows = group.of(self.runs)
         rows = rows[rows["diverged_epoch"].isna()].drop_duplicates("variant")
-        return [RunKey(**{name: row[name] for name in (*GROUP, "variant", "seed")}) for row in rows.to_dict("records")]
+        return keys_of(rows)
 
     def learned_graph(self, key: RunKey) -> Data | None:
         """Return what a run learned, or None where its weights were not kept or cannot be read."""
